@@ -77,14 +77,15 @@ def _call(script: Script, problem: Problem, outcome: Outcome, *, gradient: bool 
 
 
 def _numbers(script: Script, problem: Problem, outcome: Outcome) -> None:
-    # One call gives both: of a process that ended, either may be the reason.
-    both = outcome.reason == "failed" and _request(problem, outcome).upstream is not None
-    result: Quantity = "gradient" if both or outcome.check == "gradient" else "value"
-    _call(script, problem, outcome, gradient=result == "gradient", comment=_ending(outcome))
-    if _ending(outcome):  # of some frameworks not before the result is read
-        script.say(f'print("observed:", {script.shown(result)})')
-    else:
-        _print(script, problem, outcome, result)
+    results: list[Quantity] = ["gradient"] if outcome.check == "gradient" else ["value"]
+    if outcome.reason == "failed" and _request(problem, outcome).upstream is not None:
+        results = ["value", "gradient"]  # of a process that was asked for both, and ended
+    for result in results:
+        _call(script, problem, outcome, gradient=result == "gradient", comment=_ending(outcome))
+        if _ending(outcome):  # of some frameworks not before the result is read
+            script.say(f'print("observed:", {script.shown(result)})')
+        else:
+            _print(script, problem, outcome, result)
 
 
 def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
@@ -119,7 +120,7 @@ def _print(script: Script, problem: Problem, outcome: Outcome, quantity: Quantit
     """Print the element at fault of the result, the exact one, and the error; else shape and dtype."""
     observed, expected = outcome.observed, outcome.expected
     if not _is_number(observed):
-        script.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
+        script.say(f'print("observed:", tuple({quantity}.shape), {quantity}.dtype)')
         if expected is not None:
             script.say(f"print({blanked(f'expected: {expected}')[:200]!r})")
         return

@@ -2,18 +2,22 @@
 
 ``python -m tests.support.registers [BACKEND...]`` asks the installed frameworks for the case that the list of findings
 names for each entry, else for others that the entry names, writes the script of what is known there, runs it with
-nothing but the framework, and prints a line for each entry. The exit code is 1 where one does not show, unless its
-``machine`` says what else that depends on.
+nothing but the framework, in a fork of a process that has imported it, and prints a line for each entry. The exit code
+is 1 where one does not show, unless its ``machine`` says what else that depends on.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import msgspec
 
@@ -36,6 +40,39 @@ __all__ = ["Line", "lines_of"]
 
 #: Cases of an entry that are asked, and scripts that are tried, where the first do not show it.
 CASES_ASKED, SCRIPTS_TRIED = 3, 4
+#: What a script may take beside others.
+SECONDS = 240
+#: Runs scripts in forks, after the imports and settings of the first one.
+FORKS = """
+import json, os, runpy, signal, sys, traceback
+number, seconds = map(int, sys.argv[1:])
+head = []
+for line in open("0.py"):
+    if line.strip() and not line.startswith(("#", "import ", "from ", "os.environ")):
+        break
+    head.append(line)
+exec("".join(head))
+ends = []
+for each in range(number):
+    child = os.fork()
+    if not child:
+        signal.alarm(seconds)
+        os.dup2(os.open(f"{each}.out", os.O_WRONLY | os.O_CREAT), 1)
+        os.dup2(os.open(f"{each}.err", os.O_WRONLY | os.O_CREAT), 2)
+        try:
+            runpy.run_path(f"{each}.py", run_name="__main__")
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    said = open(f"{each}.err", errors="replace").read().strip().splitlines()
+    ends.append(signal.Signals(-code).name if code < 0 else said[-1] if code and said else "")
+json.dump(ends, open("ends.json", "w"))
+"""
 _CHECKS = ("value", "gradient", "error")
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 
@@ -81,8 +118,30 @@ def _lines(spec: str, profile: Profile, register: Sequence[Defect], suite: Seque
             for outcome in backend.judge(portion).outcomes:
                 if outcome.verdict == "known" and outcome.defect:
                     found[outcome.defect.id].append(outcome)
+    tries = {entry.id: _tries(entry, found[entry.id], cases, record) for entry in register}
+    firsts = {name: each[0].script for name, each in tries.items() if each and each[0].script}
+    printed = dict(zip(firsts, _forked(list(firsts.values())), strict=True))
     for entry in register:
-        yield _line(spec, entry, found[entry.id], cases, record)
+        yield _line(spec, entry, tries[entry.id], printed.get(entry.id))
+
+
+@dataclass(frozen=True)
+class Try:
+    """A finding of an entry, and its script, or why there is none."""
+
+    outcome: Outcome
+    script: str
+    missing: str = ""
+
+
+def _tries(entry: Defect, outcomes: Sequence[Outcome], cases: dict[str, Entry], record: BackendRecord) -> list[Try]:
+    found = []
+    for outcome in _first(entry, outcomes)[:SCRIPTS_TRIED]:
+        try:
+            found.append(Try(outcome, reproducer(cases[outcome.case], outcome, record).text))
+        except UsageError as error:
+            found.append(Try(outcome, "", f"has no script: {error}"))
+    return sorted(found, key=lambda each: bool(each.missing))
 
 
 def _asked(register: Sequence[Defect], suite: Sequence[Entry]) -> list[Entry]:
@@ -106,19 +165,55 @@ def _asked(register: Sequence[Defect], suite: Sequence[Entry]) -> list[Entry]:
     return narrowed
 
 
-def _line(
-    spec: str, entry: Defect, outcomes: Sequence[Outcome], cases: dict[str, Entry], record: BackendRecord
-) -> Line:
-    if not outcomes:
+def _line(spec: str, entry: Defect, tries: Sequence[Try], forked: tuple[str, str] | None) -> Line:
+    """What the first script printed in its fork, where that shows the entry; else of all, run by themselves."""
+    if not tries:
         return Line(spec, entry, None, "", "is not observed")
-    first: Line | None = None
-    for outcome in _first(entry, outcomes)[:SCRIPTS_TRIED]:
-        line = _run(spec, entry, outcome, cases[outcome.case], record)
-        if not line.wrong:
-            return line
-        first = first or line
-    assert first is not None
-    return first
+    if forked is not None and not _wrong(entry, tries[0].outcome, *forked):
+        return Line(spec, entry, tries[0].outcome, "".join(forked), "")
+    lines = []
+    for each in tries:
+        lines.append(_alone(spec, entry, each))
+        if not lines[-1].wrong:
+            return lines[-1]
+    return lines[0]
+
+
+def _alone(spec: str, entry: Defect, each: Try) -> Line:
+    if each.missing:
+        return Line(spec, entry, each.outcome, "", each.missing)
+    try:
+        printed, raised = run_bare(each.script)
+    except subprocess.TimeoutExpired:
+        return Line(spec, entry, each.outcome, "", "" if each.outcome.verdict == "timeout" else "does not end")
+    return Line(spec, entry, each.outcome, printed + raised, _wrong(entry, each.outcome, printed, raised))
+
+
+def _wrong(entry: Defect, outcome: Outcome, printed: str, raised: str) -> str:
+    if entry.severity == "memory-error" and raised.startswith("SIG"):
+        return ""  # where there is luck, the process only may end
+    said = problem(outcome, printed, raised)
+    return f"does not show: {said}" if said else ""
+
+
+def _forked(scripts: Sequence[str]) -> list[tuple[str, str]]:
+    """What each script prints, and the last line of its error or its signal, in a fork of a process that has imported.
+
+    The process runs no more than the first lines of the first script; what it forks, all of one script.
+    """
+    if not scripts:
+        return []
+    with tempfile.TemporaryDirectory() as name:
+        for number, script in enumerate(scripts):
+            Path(name, f"{number}.py").write_text(script, encoding="utf-8")
+        Path(name, "forks.py").write_text(FORKS)
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        command = [sys.executable, "-I", "forks.py", str(len(scripts)), str(SECONDS)]
+        subprocess.run(command, cwd=name, env=variables, capture_output=True, check=True)
+        return [
+            (Path(name, f"{number}.out").read_text(errors="replace"), ended)
+            for number, ended in enumerate(json.loads(Path(name, "ends.json").read_text()))
+        ]
 
 
 def _first(entry: Defect, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -134,20 +229,6 @@ def _first(entry: Defect, outcomes: Sequence[Outcome]) -> list[Outcome]:
     for each in sorted(outcomes, key=place):
         once.setdefault((each.case, each.check), each)
     return list(once.values())
-
-
-def _run(spec: str, entry: Defect, outcome: Outcome, case: Entry, record: BackendRecord) -> Line:
-    try:
-        script = reproducer(case, outcome, record)
-    except UsageError as error:
-        return Line(spec, entry, outcome, "", f"has no script: {error}")
-    try:
-        printed, raised = run_bare(script.text)
-    except subprocess.TimeoutExpired:
-        return Line(spec, entry, outcome, "", "" if outcome.verdict == "timeout" else "does not end")
-    ended = entry.severity == "memory-error" and raised.startswith("SIG")  # where there is luck, it only may
-    wrong = "" if ended else problem(outcome, printed, raised)
-    return Line(spec, entry, outcome, printed + raised, f"does not show: {wrong}" if wrong else "")
 
 
 def main() -> int:
