@@ -1,9 +1,9 @@
 """Runs a stand-alone script of every register entry in a process of its own: entry, case, and whether it shows.
 
-``python -m tests.support.registers [BACKEND...]`` asks the installed frameworks for the case that the list of findings
-names for each entry, else for others that the entry names, writes the script of what is known there, runs it with
-nothing but the framework, in a fork of a process that has imported it, and prints a line for each entry. The exit code
-is 1 where one does not show that depends on nothing but the version.
+``python -m tests.support.registers [--run DIR]... [BACKEND...]`` asks the installed frameworks for the case that the
+list of findings names for each entry, else for others that the entry names, unless a run holds what is known of it;
+writes the script of what is known, runs it with nothing but the framework, in a fork of a process that has imported it,
+and prints a line for each entry. The exit code is 1 where one does not show that depends on nothing but the version.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import click
 import msgspec
 
 from conformance.cases.literals import count_of
@@ -28,9 +29,10 @@ from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.outcome import Outcome
 from conformance.places import CASES, PROFILES
 from conformance.profiles.load import load_profile
-from conformance.profiles.profile import DEFAULT, Defect, Profile
+from conformance.profiles.profile import DEFAULT, Defect
 from conformance.profiles.versions import is_within
 from conformance.repro.script import reproducer
+from conformance.results.store import read_run
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from conformance.worker.limits import Limits
@@ -102,32 +104,53 @@ class Line:
         return f"{self.spec} {self.entry.id}: {self.wrong or 'shows'}{other}; {where or 'no case'}; {seen[:200]}"
 
 
-def lines_of(backend: str) -> Iterator[Line]:
-    """A line for each entry of a backend's register that holds for the installed version."""
+def lines_of(backend: str, runs: Sequence[Path] = ()) -> Iterator[Line]:
+    """A line for each entry of a backend's register that holds for the installed version, or that of the runs."""
     profile = load_profile(PROFILES / f"{backend}.yaml")
-    suite = load_suite((CASES,)).entries
+    cases = {entry.case.id: entry for entry in load_suite((CASES,)).entries}
     by_spec: defaultdict[str, list[Defect]] = defaultdict(list)
     for entry in profile.known:
         by_spec[":".join([backend, *(word for word in entry.modes[:1] if word != DEFAULT)])].append(entry)
     for spec, entries in by_spec.items():
-        yield from _lines(spec, profile, entries, suite)
+        yield from _lines(spec, entries, cases, runs)
 
 
-def _lines(spec: str, profile: Profile, register: Sequence[Defect], suite: Sequence[Entry]) -> Iterator[Line]:
-    cases = {entry.case.id: entry for entry in suite}
-    with open_backend(spec, limits=Limits(hangs=1)) as backend:
-        record = backend.record
-        register = [each for each in register if is_within(record.id.version, each.versions)]
-        found: defaultdict[str, list[Outcome]] = defaultdict(list)
-        for portion in Plan(_asked(register, suite)).portions:
-            for outcome in backend.judge(portion).outcomes:
-                if outcome.verdict == "known" and outcome.defect:
-                    found[outcome.defect.id].append(outcome)
-    tries = {entry.id: _tries(entry, found[entry.id], cases, record) for entry in register}
+def _lines(spec: str, register: Sequence[Defect], cases: Mapping[str, Entry], runs: Sequence[Path]) -> Iterator[Line]:
+    record, found = _recorded(spec, cases, runs)
+    missing = [each for each in register if each.id not in found]
+    if missing:
+        with open_backend(spec, limits=Limits(hangs=1)) as backend:
+            record = backend.record
+            missing = [each for each in missing if is_within(record.id.version, each.versions)]
+            for portion in Plan(_asked(missing, cases)).portions:
+                _add(found, backend.judge(portion).outcomes, cases)
+    assert record is not None
+    register = [each for each in register if is_within(record.id.version, each.versions)]
+    tries = {entry.id: _tries(entry, found.get(entry.id, []), cases, record) for entry in register}
     firsts = {name: each[0].script for name, each in tries.items() if each and each[0].script}
     printed = dict(zip(firsts, _forked(list(firsts.values())), strict=True))
     for entry in register:
         yield _line(spec, entry, tries[entry.id], printed.get(entry.id))
+
+
+def _recorded(
+    spec: str, cases: Mapping[str, Entry], runs: Sequence[Path]
+) -> tuple[BackendRecord | None, dict[str, list[Outcome]]]:
+    """What runs hold of a backend: its record, and what was known of each entry."""
+    record: BackendRecord | None = None
+    found: dict[str, list[Outcome]] = {}
+    for folder in runs:
+        run = read_run(folder)
+        if spec in run.backends:
+            record = run.backends[spec]
+            _add(found, (each for each in run.outcomes if each.backend == record.name), cases)
+    return record, found
+
+
+def _add(found: dict[str, list[Outcome]], outcomes: Iterable[Outcome], cases: Mapping[str, Entry]) -> None:
+    for each in outcomes:
+        if each.verdict == "known" and each.defect is not None and each.case in cases:
+            found.setdefault(each.defect.id, []).append(each)
 
 
 @dataclass(frozen=True)
@@ -139,7 +162,7 @@ class Try:
     missing: str = ""
 
 
-def _tries(entry: Defect, outcomes: Sequence[Outcome], cases: dict[str, Entry], record: BackendRecord) -> list[Try]:
+def _tries(entry: Defect, outcomes: Sequence[Outcome], cases: Mapping[str, Entry], record: BackendRecord) -> list[Try]:
     found = []
     for outcome in _first(entry, outcomes)[:SCRIPTS_TRIED]:
         try:
@@ -149,10 +172,9 @@ def _tries(entry: Defect, outcomes: Sequence[Outcome], cases: dict[str, Entry], 
     return sorted(found, key=lambda each: bool(each.missing))
 
 
-def _asked(register: Sequence[Defect], suite: Sequence[Entry]) -> list[Entry]:
+def _asked(register: Sequence[Defect], entries: Mapping[str, Entry]) -> list[Entry]:
     """The cases of entries, the smallest that they name first, in the dtypes that they name."""
     wanted: defaultdict[str, set[str]] = defaultdict(set)
-    entries = {entry.case.id: entry for entry in suite}
     for defect in register:
         named = [name for name in defect.cases if name in entries]
         others = [name for name in entries if any(fnmatchcase(name, each) for each in defect.cases if "*" in each)]
@@ -236,13 +258,15 @@ def _first(entry: Defect, outcomes: Sequence[Outcome]) -> list[Outcome]:
     return list(once.values())
 
 
-def main() -> int:
+@click.command()
+@click.option("--run", "runs", type=click.Path(path_type=Path), multiple=True, help="A run that holds what is known.")
+@click.argument("backends", nargs=-1)
+def main(runs: tuple[Path, ...], backends: tuple[str, ...]) -> None:
     """Print a line for each entry, and the counts."""
-    backends = sys.argv[1:] or [path.stem for path in sorted(PROFILES.glob("*.yaml"))]
     shown = total = failed = 0
-    for backend in backends:
+    for backend in backends or [path.stem for path in sorted(PROFILES.glob("*.yaml"))]:
         try:
-            for line in lines_of(backend):
+            for line in lines_of(backend, runs):
                 print(line.text, flush=True)
                 shown += not line.wrong
                 total += 1
@@ -250,8 +274,8 @@ def main() -> int:
         except BackendUnavailable as error:
             print(f"{backend}: {error}")
     print(f"{shown} of {total} entries show")
-    return 1 if failed else 0
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
