@@ -70,6 +70,8 @@ class MlxRuntime(Runtime):
     def _copy(self, array: Array) -> Tensor:
         if not array.dtype.isnative:
             raise Unsupported("mx.array takes no foreign byte order")
+        if array.dtype.name == "bfloat16":  # which versions before 0.31 take for no number
+            return mx.array(array.view(np.uint16)).view(mx.bfloat16)
         return mx.array(array, mx.float64) if array.dtype == np.float64 else mx.array(array)  # by default, float32
 
     def memory(self, tensor: Tensor) -> Memory | None:
