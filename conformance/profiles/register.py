@@ -43,11 +43,10 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
     A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
     another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail; an
     entry that says of its cases alone that no error came, and not of what input, describes no other. Of what an entry
-    leaves open there is one outcome for each plain call, which is the same whatever comes.
+    leaves open there is one outcome for each plain call, or for each other call that the entry is about, which is the
+    same whatever comes.
     """
-    plain = [each for each in outcomes if each.check in PLAIN]
-    if plain and (opening := _opening(entries, plain[0])) is not None:
-        return [each if each.verdict in _SILENT else _left_open(opening, each) for each in plain]
+    outcomes = _opened([each for each in entries if each.intermittent], outcomes)
     if not entries or all(each.verdict == "pass" for each in outcomes):
         return list(outcomes)
     found = [_recognised(entries, outcome) for outcome in outcomes]
@@ -195,17 +194,27 @@ def _recognised(entries: Sequence[Defect], outcome: Outcome) -> Outcome:
 
 
 def _leaves_open(entry: Defect, case: str, dtype: str, operation: str) -> bool:
-    named = entry.intermittent and case in entry.cases
+    """Whether it leaves open all that comes of a case: what it is about are the plain calls."""
+    named = entry.intermittent and case in entry.cases and not {*PLAIN}.isdisjoint(entry.checks)
     return named and (not entry.dtypes or dtype in entry.dtypes) and (not entry.ops or operation in entry.ops)
 
 
-def _opening(entries: Sequence[Defect], plain: Outcome) -> Defect | None:
-    """The entry that leaves open what comes of the unit of a plain call."""
-    return next((each for each in entries if _leaves_open(each, plain.case, plain.dtype, plain.op)), None)
+def _opened(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """The outcomes of one unit, those in place of which ``entries`` leave open what comes."""
+    for entry in entries:
+        if not any(each.case in entry.cases for each in outcomes[:1]):
+            continue
+        plain = [each for each in outcomes if each.check in PLAIN]
+        if plain and _leaves_open(entry, plain[0].case, plain[0].dtype, plain[0].op):
+            return [_left_open(entry, each) for each in plain]
+        outcomes = [_left_open(entry, each) if _is_of_its_kind(entry, each) else each for each in outcomes]
+    return outcomes
 
 
 def _left_open(entry: Defect, outcome: Outcome) -> Outcome:
     """What is the same whatever comes, and beside it what has come."""
+    if outcome.verdict in _SILENT:
+        return outcome
     return Outcome(
         case=outcome.case,
         theme=outcome.theme,

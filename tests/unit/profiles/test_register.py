@@ -56,6 +56,23 @@ def stale(outcomes: Sequence[Outcome], *entries: Defect) -> list[Outcome]:
     return stale_entries(entries or (ENTRY,), apply_register(entries or (ENTRY,), outcomes))
 
 
+def test_what_comes_and_goes_has_one_outcome_of_each_call_and_is_never_stale() -> None:
+    whole = Defect(
+        id="i", cases=["named"], checks=["value"], dtypes=["float32"], intermittent=True, why="w", issue="x", date="d"
+    )
+    part = msgspec.structs.replace(whole, checks=["composed"])
+    came = [outcome("named", "pass", "B"), outcome("named", "pass", check="composed"), outcome("named", "fail", "F",
+            check="gradient")]  # fmt: skip
+    for unit in (came, [outcome("named", "crash")]):
+        (only,) = apply_register([whole], unit)
+        assert (only.check, only.verdict, only.reason, only.class_) == ("value", "known", "intermittent", None)
+    assert [each.verdict for each in apply_register([part], came)] == ["pass", "known", "fail"]
+    others = [outcome("named", "unsupported"), outcome("named", "pass", dtype="float64"), outcome("lone", "pass")]
+    for each in others:
+        assert apply_register([whole, part], [each]) == [each]
+    assert not stale(others, whole)
+
+
 def test_a_fail_as_described_is_known_and_another_stays_a_fail() -> None:
     (made,) = apply_register([ENTRY], [outcome("named", "fail", "C")])
     assert made.verdict == "known" and made.defect == REFERENCE
