@@ -16,7 +16,8 @@ __all__ = ["command"]
 @click.command(
     "diff",
     epilog="Examples: `conformance diff results/before results/after`; `conformance diff OLD NEW --format markdown >> "
-    '"$GITHUB_STEP_SUMMARY"`. Exit codes: 0 no regression; 1 a regression; 2 a run cannot be read.',
+    '"$GITHUB_STEP_SUMMARY"`; `conformance diff --exact FIRST AGAIN`. Exit codes: 0 no regression; 1 a regression, or '
+    "with --exact any difference; 2 a run cannot be read.",
 )
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
@@ -36,6 +37,12 @@ __all__ = ["command"]
     metavar="ULP",
     help="Ignore errors that stay below this.",
 )
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Also list every outcome that is not in both runs as often, by verdict and reason: two runs of one backend on "
+    "one machine have none.",
+)
 @details_option(50, "Rows of each table to show; JSON has all.")
 @click.option(
     "--band",
@@ -44,7 +51,9 @@ __all__ = ["command"]
     help="The dead band that a time must leave to count as changed; the one stored for the machine by default.",
 )
 @schema_option("diff")
-def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int, band: Path | None) -> int:
+def command(
+    old: Path, new: Path, style: str, factor: float, floor: float, exact: bool, details: int, band: Path | None
+) -> int:
     """Compare two runs: verdicts, classes and errors, cases, semantics, versions, and speed where both were timed.
 
     Runs of different suites, versions or machines are compared check by check, by case id; what only one of them has
@@ -66,7 +75,9 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
 
     from conformance.reports.diff.compare import DiffSettings, compare_runs
 
-    found = compare_runs(old, new, DiffSettings(factor, floor), compare_speed(old, new, band), timed_once(old, new))
+    found = compare_runs(
+        old, new, DiffSettings(factor, floor, exact), compare_speed(old, new, band), timed_once(old, new)
+    )
     if style == "json":
         sys.stdout.write(json_text(found))
     else:
@@ -74,4 +85,4 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
 
         render = markdown_text if style == "markdown" else terminal_text
         sys.stdout.write(render(found, details))
-    return 1 if found.regressed else 0
+    return 1 if found.regressed or found.unequal else 0

@@ -31,11 +31,12 @@ class DiffSettings:
     """How much a largest error must grow or shrink to be shown: by ``factor``, and to ``floor`` ulp at least.
 
     A run gives the same numbers whenever the same versions run on the same machine; another processor's vector units
-    may move a last bit.
+    may move a last bit. ``exact``: every outcome is to be in both runs as often, with the same verdict and reason.
     """
 
     factor: float = 2.0
     floor: float = 1.0
+    exact: bool = False
 
 
 #: Of each check of the two runs the last outcome, old (a) beside new (b); ``same`` joins a run's checks to the other's.
@@ -94,6 +95,7 @@ def compare_runs(
         policies=found["policies"],
         other=found["other"],
         accuracy=comparison.accuracy(settings),
+        unequal=comparison.unequal() if settings.exact else [],
         new_cases={} if relations.runs[0].truncated else {name: after for name, (_, after) in cases.items() if after},
         gone_cases={} if relations.runs[1].truncated else {name: b for name, (b, _) in cases.items() if b},
         environment=_environment(*relations.runs),
@@ -163,6 +165,25 @@ class _Comparison:
             sizes: dict[str, Any] = {"old_ulp": _written(old), "new_ulp": _written(new)}
             found.append(ChangedAccuracy(**key, old_class=old_class, new_class=new_class, **sizes, worse=worse))
         return sorted(found, key=lambda change: (not change.worse, change.key))
+
+    def unequal(self) -> list[ChangedVerdict]:
+        """The outcomes that one run has more often than the other, with verdict and reason, by check."""
+        said = f"{_SIDE}, quantity, verdict, reason"
+        rows = self.relations.query(
+            f"""select {said}, count(*) filter (run = 0) as old, count(*) filter (run = 1) as new
+            from outcomes group by {said} having old <> new order by all"""
+        )
+        found: defaultdict[tuple[str, ...], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+        for *names, _, verdict, reason, old, new in rows:
+            found[tuple(names)][0 if old > new else 1].append(f"{verdict} ({reason})" if reason else verdict)
+        return [
+            ChangedVerdict(
+                **dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy, aspect)},
+                old=", ".join(before) or None,
+                new=", ".join(after) or None,
+            )
+            for (*names, policy, aspect), (before, after) in found.items()
+        ]
 
     def starts(self) -> list[tuple[str, ChangedVerdict]]:
         """Backends that ran and cannot be started, and a run that is cut off."""

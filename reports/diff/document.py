@@ -75,7 +75,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
     """Two runs compared. ``speed`` is there where both were timed; ``new_cases`` and ``gone_cases`` are by backend.
 
-    ``incomparable`` says in words what only one run holds.
+    ``incomparable`` says in words what only one run holds, and ``unequal`` holds the outcomes that are not in both runs
+    as often, where that was asked.
     """
 
     old: str
@@ -89,6 +90,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     policies: list[ChangedVerdict]
     other: list[ChangedVerdict]
     accuracy: list[ChangedAccuracy]
+    unequal: list[ChangedVerdict]
     new_cases: dict[str, list[str]]
     gone_cases: dict[str, list[str]]
     environment: list[Setting]

@@ -21,6 +21,7 @@ _TITLES = (
     ("policies", "Semantics"),
     ("other", "Other changes of verdict"),
     ("accuracy", "Class or largest error"),
+    ("unequal", "Outcomes that are not the same in both"),
 )
 
 

@@ -42,6 +42,26 @@ def test_the_same_run_twice_has_no_difference(conformance: Run, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"reason": "failed", "verdict": "known"}, "pass → known (failed)"),
+        ({"reason": "raised"}, "pass → pass (raised)"),
+        ({"check": "process", "verdict": "unreproduced", "reason": "not-again"}, "not there → unreproduced"),
+    ],
+)
+def test_two_runs_of_the_same_can_be_held_to_the_same_outcomes(
+    conformance: Run, tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    sound = {"case": "sound"}
+    old, same = run_of(tmp_path / "old", sound, {}), run_of(tmp_path / "same", {"ulp": 0.25}, sound)
+    new = run_of(tmp_path / "new", sound, {**({} if "check" not in changed else {"case": "other"}), **changed})
+    ran = conformance("diff", old, same, "--exact")
+    assert ran.code == 0 and "not the same" not in ran.out
+    ran = conformance("diff", old, new, "--exact")
+    assert ran.code == 1 and "not the same in both" in ran.out and said in ran.out
+
+
+@pytest.mark.parametrize(
     ("before", "after", "where", "code"),
     [
         ("pass", "fail", "regressions", 1),
