@@ -72,15 +72,15 @@ def _doubtful(unit: Unit, judge: Judge) -> bool:
 class Calls:
     """The places of a chunk's calls: the ``usual`` ones; those of units that need care, which are all in ``units``.
 
-    Of these the results of some are ``left_open``, those of the others ``due``, or ``harmful``: of valid calls of which
-    a memory error is known.
+    Of these the results of some are ``left_open``, those of the others ``due``, or ``harmful``, unit by unit: of valid
+    calls of which a memory error is known.
     """
 
     usual: Sequence[int]
     due: Sequence[int]
     left_open: Sequence[int]
     units: frozenset[int] = frozenset()
-    harmful: Sequence[int] = ()
+    harmful: Sequence[Sequence[int]] = ()
 
 
 def calls_of(chunk: Chunk, judge: Judge, errors: MemoryErrors = NONE) -> Calls:
@@ -93,16 +93,18 @@ def calls_of(chunk: Chunk, judge: Judge, errors: MemoryErrors = NONE) -> Calls:
     plain = {place for _, _, place in chunk.raising}.union(*groups)
     due: list[int] = []
     left_open: list[int] = []
-    harmful: list[int] = []
+    harmful: list[Sequence[int]] = []
     for each in special:
         unit = chunk.units[each.number]
         if _open(unit, judge, errors):
             left_open += plain.intersection(each.asked)
+        elif _doubtful(unit, judge):
+            due += each.asked
         else:
-            (due if _doubtful(unit, judge) else harmful).extend(each.asked)
+            harmful.append(each.asked)
     asked = {place for unit in special for place in unit.asked}
     usual = [place for place in range(len(chunk.requests)) if place not in asked]
-    return Calls(usual, sorted(due), sorted(left_open), frozenset(careful), sorted(harmful))
+    return Calls(usual, sorted(due), sorted(left_open), frozenset(careful), harmful)
 
 
 def watched(session: Session, canary: Canary, units: Sequence[ChunkUnit]) -> Iterator[Observation]:
@@ -131,19 +133,21 @@ def _watched(session: Session, canary: Canary, requests: Sequence[Request]) -> l
     return found
 
 
-def alone(session: Session, canary: Canary, requests: Sequence[Request]) -> list[Observation]:
-    """What comes of calls that are known to harm their process, of each in a process that none of the others has.
+def alone(session: Session, canary: Canary, units: Sequence[Sequence[Request]]) -> list[Observation]:
+    """What comes of calls that are known to harm their process, of each in one that none of the others has harmed.
 
-    They share one for as long as nothing shows. What a call does to the process is what is known of it.
+    Those of a unit share one for as long as nothing shows. What a call does to the process is what is known of it.
     """
     found = []
-    for each in requests:
-        (seen,) = session.run([each])
-        if (_ended(seen) or not canary.sound(session)) and not seen.first:
-            session.renew()
+    for unit in units:
+        session.renew()
+        for each in unit:
             (seen,) = session.run([each])
-            session.renew()
-        found.append(seen)
+            if (_ended(seen) or not canary.sound(session)) and not seen.first:
+                session.renew()
+                (seen,) = session.run([each])
+                session.renew()
+            found.append(seen)
     return found
 
 

@@ -224,7 +224,8 @@ class OpenBackend:
         answers = session.run([chunk.requests[place] for place in calls.usual]) if calls.usual else []
         if calls.harmful:
             with self._another() as another:
-                answers += alone(another, self._canary, [chunk.requests[place] for place in calls.harmful])
+                harmful = [[chunk.requests[place] for place in unit] for unit in calls.harmful]
+                answers += alone(another, self._canary, harmful)
         if calls.due or calls.left_open:
             if self._apart is None and calls.usual:
                 self._apart = Apart(self._another(), self._canary)
