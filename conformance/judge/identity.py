@@ -13,7 +13,7 @@ from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
 from conformance.judge.unit import CLASS_IN_NARROWER, Unit
 from conformance.model.classes import Letter, letters
-from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict
@@ -105,9 +105,9 @@ def judge_identity(
     if finding.verdict != "fail":
         return finding
 
-    def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
-        resolution = resolve(replace(derived.problem, dtype=problem.dtype), policies)
-        beside = Prepared(Block((resolution.problem,)), policies, resolutions=(resolution,))
+    def right(prepared: Prepared) -> bool:
+        resolution = resolve(replace(derived.problem, dtype=prepared.dtype), prepared.policies)
+        beside = Prepared(Block((resolution.problem,)), prepared.policies, resolutions=(resolution,))
         bound = _bound(derived, (Side(prepared, 0), Side(beside, 0)), CLASS_IN_NARROWER)
         return bool(np.isfinite(bound).all() and _ratio(a, b, bound).max() <= 1.0)
 

@@ -9,25 +9,25 @@ import numpy as np
 
 from conformance.cases.resolve import resolve
 from conformance.judge.comparison import ProblemComparison, farther
+from conformance.judge.diagnosis import Diagnosis
 from conformance.judge.due import due_dtype, due_shape
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identity import Side, judge_sums
-from conformance.judge.narrower import judges_all
 from conformance.judge.openness import Openness
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.state import state_checks, warning_check
-from conformance.judge.unit import CLASS_IN_NARROWER, Unit
+from conformance.judge.unit import Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
 from conformance.model.classes import Letter
 from conformance.model.outcome import Reason
-from conformance.model.policies import BY_FIELD, NORMATIVE, DefaultReduction, Policies, for_operation
+from conformance.model.policies import BY_FIELD, DefaultReduction, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
-from conformance.numerics.formats import FORMATS, Float64Array, widen
+from conformance.numerics.formats import Float64Array, widen
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
@@ -56,10 +56,11 @@ class Judge:
         self.policies = subject.profile.resolved_policies(
             *subject.id.words, version=subject.id.version, operation=operation, dtype=dtype
         )
-        self.truths = Truths(subject, self.policies, self._within)
+        self.truths = Truths(subject, self.policies)
         self.observer = Observer(self.truths)
         self.openness = Openness(self.policies)
-        self._excuses = Excuses(self.policies, self._within)
+        self._excuses = Excuses(self.truths)
+        self._diagnosis = Diagnosis(self._excuses, self.policies_of)
 
     def of(self, problem: Problem) -> Judge:
         """The judge of a problem: this one, unless declarations differ by operation or dtype."""
@@ -177,7 +178,7 @@ class Judge:
         assert flat is not None
         if quantity == "value":
             flat = self._beside_gradient(prepared, units, seen, compared, flat, reduction)
-        declared = self.subject.profile.declared_class(units[0].problem.operation, prepared.dtype_of(quantity))
+        declared = self.truths.letter(prepared, quantity)
         judged = flat
         if prepared.block.operation == "nll_loss_of_log_softmax" and not np.isfinite(flat).all():
             # The caller holds the first function's result in the dtype: that it is infinite there is nobody's choice.
@@ -210,7 +211,7 @@ class Judge:
         if array.shape != shape:
             observed, expected = str(array.shape), str(shape)
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
-            return None, self._as_declared(unit, reduction, quantity, [array], wrong)
+            return None, self._diagnosis.as_declared(unit, reduction, quantity, [array], wrong)
         beside = seen.value_with_gradient if quantity == "value" else None
         due = due_dtype(resolved, quantity)
         if array.dtype != due:
@@ -235,8 +236,8 @@ class Judge:
         """``wrong``, unless declared policies have the result be of its dtype; then what its numbers are."""
         resolution = resolve(unit.problem, self.policies)
         if resolution.problem.value_dtype is None:
-            return self._in_narrower_dtype(unit, reduction, quantity, arrays, wrong)
-        found = self._as_declared(unit, reduction, quantity, arrays, wrong)
+            return self._diagnosis.in_narrower_dtype(unit, reduction, quantity, arrays, wrong)
+        found = self._diagnosis.as_declared(unit, reduction, quantity, arrays, wrong)
         if found.verdict != "fail" or arrays[0].dtype != due_dtype(resolution.problem, quantity):
             return found
         declared = Unit(unit.problem, resolution)
@@ -298,34 +299,7 @@ class Judge:
         finding = msgspec.structs.replace(finding, reason="beyond-bound")
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         present = [each for each in arrays if each is not None]
-        return self._as_declared(unit, reduction, quantity, present, finding)
-
-    def _as_declared(
-        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
-    ) -> Finding:
-        """What is wrong as a deviation by the declared policies, or else with the narrower dtype that it is right in.
-
-        ``arrays`` are of the quantity, each in the shape and dtype that came back.
-        """
-        finding = self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
-        if finding.verdict != "fail":
-            return finding
-        return self._in_narrower_dtype(unit, reduction, quantity, arrays, finding)
-
-    def _in_narrower_dtype(
-        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
-    ) -> Finding:
-        """What is wrong with the narrower dtype that it is right in."""
-        wide = unit.under(self.policies, resolve(unit.problem, self.policies))
-
-        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
-            named, due = prepared.named(reduction), (due_dtype(problem, quantity), due_dtype(unit.problem, quantity))
-            return judges_all(prepared, wide, quantity, reduction) and all(
-                each.dtype in due and self._holds(prepared, quantity, named, each, problem, policies, CLASS_IN_NARROWER)
-                for each in arrays
-            )
-
-        return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
+        return self._diagnosis.as_declared(unit, reduction, quantity, present, finding)
 
     def sums(self, unit: Unit, seen: Observation, side: Side) -> Finding | None:
         """What the classes' results sum to, where that is known; ``side`` is where the unit lies in its block."""
@@ -333,55 +307,11 @@ class Judge:
         finding = judge_sums(unit.resolution.problem, seen, side, letter)
         if finding is None or finding.verdict == "pass":
             return finding
-
-        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
-            again = judge_sums(problem, seen, Side(prepared, 0), CLASS_IN_NARROWER)
-            bounds = prepared.tolerance(
-                "value" if problem.operation == "softmax" else "gradient", "none", CLASS_IN_NARROWER
-            )
-            return again is not None and again.verdict == "pass" and bool(np.isfinite(bounds).all())
-
-        return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))
+        return self._diagnosis.of_sums(unit, seen, finding)
 
     def policies_of(self, problem: Problem) -> Policies:
         """What is declared of a problem's operation and dtype."""
         return self.of(problem).policies
-
-    def _within(
-        self,
-        prepared: Prepared,
-        quantity: Quantity,
-        reduction: str,
-        array: Array,
-        problem: Problem,
-        policies: Policies = NORMATIVE,
-    ) -> str | None:
-        """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
-        shape, dtype = due_shape(problem, reduction, quantity), due_dtype(problem, quantity)
-        if array.shape != shape or array.dtype != dtype:
-            return "shape or dtype"
-        declared = self.subject.profile.declared_class(problem.operation, prepared.dtype_of(quantity))
-        return None if self._holds(prepared, quantity, reduction, array, problem, policies, declared) else "bound"
-
-    def _holds(
-        self,
-        prepared: Prepared,
-        quantity: Quantity,
-        reduction: str,
-        array: Array,
-        problem: Problem,
-        policies: Policies,
-        letter: Letter,
-    ) -> bool:
-        """Whether ``array`` has the due shape, and is within a class of ``prepared``'s single problem."""
-        if array.shape != due_shape(problem, reduction, quantity) or array.dtype.name not in FORMATS:
-            return False
-        flat = in_row_order(problem, array, quantity)
-        anywhere = for_operation(policies.intermediate_overflow, prepared.dtype_of(quantity), "value") == "inf"
-        if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is not chosen
-            flat = prepared.forgive_overflow(quantity, reduction, flat, letter, stored_only=not anywhere)
-        comparison = prepared.compare(quantity, reduction, flat, letter)
-        return bool(comparison.conforms[0] and not comparison.vacuous[0])
 
 
 def _refused(problem: Problem, failure: Failure) -> bool:

@@ -26,8 +26,8 @@ __all__ = ["CLASS_IN_NARROWER", "Right", "Unit"]
 #: with the logits, and would describe what is merely wrong.
 CLASS_IN_NARROWER: Letter = "B"
 
-#: Whether results are right, by the truth of a problem under policies.
-Right = Callable[[Prepared, Problem, Policies], bool]
+#: Whether results are right, by the truth of a single problem.
+Right = Callable[[Prepared], bool]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -48,7 +48,7 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
             resolution = resolve(other.problem, policies)
             if resolution.undefined or resolution.must_raise:
                 continue
-            if right(other.under(policies, resolution), resolution.problem, policies):
+            if right(other.under(policies, resolution)):
                 return other.problem.dtype
         return ""
 

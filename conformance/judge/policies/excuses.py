@@ -12,7 +12,7 @@ import numpy as np
 
 from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.finding import Finding
-from conformance.judge.policies.probe import Compare
+from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
 from conformance.model.case import Invalid
@@ -61,10 +61,14 @@ def _same_question(one: Resolution, other: Resolution) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Excuses:
-    """Which of a backend's declared ``policies`` make its results right; ``within`` holds results against a truth."""
+    """Which of a backend's declared policies make its results right."""
 
-    policies: Policies
-    within: Compare
+    truths: Truths
+
+    @property
+    def policies(self) -> Policies:
+        """What the backend declares."""
+        return self.truths.policies
 
     @cached_property
     def declared(self) -> tuple[str, ...]:
@@ -129,9 +133,8 @@ class Excuses:
         if resolution.must_raise:
             return None
         prepared = unit.under(policies, resolution)
-        named = prepared.named(reduction)
-        within = (self.within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
-        return "declared" if all(within) else None
+        standard = self.truths.standard(prepared, quantity, prepared.named(reduction))
+        return "declared" if all(map(standard.admits, arrays)) else None
 
 
 def _raises(problem: Problem, reduction: str, policies: Policies) -> bool:

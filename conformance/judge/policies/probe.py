@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from conformance.cases.resolve import Resolution, promoted, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.prepared import Prepared
+from conformance.judge.standard import Standard
 from conformance.judge.unit import Unit
 from conformance.model.classes import Letter
 from conformance.model.policies import Choice, Policies
@@ -20,23 +21,7 @@ from conformance.oracle.block import Block
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Observation
 
-__all__ = ["Compare", "Probe", "Truths"]
-
-
-class Compare(Protocol):
-    """Whether an array is within the declared class of a single problem's truth: None, or why not."""
-
-    def __call__(
-        self,
-        prepared: Prepared,
-        quantity: Quantity,
-        reduction: str,
-        array: Array,
-        problem: Problem,
-        policies: Policies = ...,
-    ) -> str | None:
-        """``array`` against ``prepared``'s value or gradient in one reduction."""
-        ...
+__all__ = ["Probe", "Truths"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +30,14 @@ class Truths:
 
     subject: Subject
     policies: Policies
-    within: Compare
+
+    def standard(self, prepared: Prepared, quantity: Quantity, reduction: str) -> Standard:
+        """What the backend's result is held to by the truth of a single problem: the class that it declares."""
+        return Standard(prepared, quantity, reduction, self.letter(prepared, quantity))
+
+    def letter(self, prepared: Prepared, quantity: Quantity) -> Letter:
+        """The accuracy class that the backend declares for a quantity of a call."""
+        return self.subject.profile.declared_class(prepared.block.operation, prepared.dtype_of(quantity))
 
     def of(self, unit: Unit, policies: Policies) -> tuple[Resolution, Prepared | None]:
         """The problem under ``policies``, and its truth where it has one."""
@@ -66,7 +58,7 @@ class Truths:
             return False
         fitting = promoted(resolution.problem, value)
         prepared = Prepared(Block((fitting,)), policies, resolutions=(resolution,))
-        return self.within(prepared, "value", reduction, value, fitting, policies) is None
+        return self.standard(prepared, "value", reduction).admits(value)
 
 
 @dataclass(frozen=True)
@@ -92,8 +84,7 @@ class Probe:
 
     def letter(self, prepared: Prepared, quantity: Quantity) -> Letter:
         """The accuracy class that the backend declares for a quantity of the call."""
-        dtype = prepared.dtype_of(quantity)
-        return self.truths.subject.profile.declared_class(self.problem.operation, dtype)
+        return self.truths.letter(prepared, quantity)
 
     def truth(self, value: Any) -> tuple[Resolution, Prepared | None]:
         """The problem where the policy has this value."""
@@ -119,7 +110,7 @@ class Probe:
         named, seen = prepared.named(self.reduction), self.seen
 
         def within(quantity: Quantity, array: Array) -> bool:
-            return self.truths.within(prepared, quantity, named, array, resolution.problem, policies) is None
+            return self.truths.standard(prepared, quantity, named).admits(array)
 
         values = [array for array in (seen.value, seen.value_with_gradient) if array is not None]
         if not all(within("value", each) for each in values):  # and the upstream gradient need not have its shape
