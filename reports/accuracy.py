@@ -14,8 +14,9 @@ from conformance.reports.relations import Relations
 
 __all__ = ["AccuracyReached", "Pair", "Spread", "accuracy", "agreement", "bits", "spreads"]
 
-#: Results that are held against the truth, and have a class.
-_JUDGED = f""""check" in ('value', 'gradient') and class in ({", ".join(f"'{letter}'" for letter in CLASS_LETTERS)})"""
+#: Results that are held against the truth, and have a class; not those of a wrong dtype, whose class may be of that.
+_JUDGED = f""""check" in ('value', 'gradient') and class in ({", ".join(f"'{letter}'" for letter in CLASS_LETTERS)})
+and reason is distinct from 'wrong-dtype'"""
 #: Of these, those that are the normative value, within a bound that promises something.
 _MEASURED = f"""{_JUDGED} and verdict not in ('deviation', 'not run')
 and dtype in ({", ".join(f"'{dtype}'" for dtype in FORMATS)})"""

@@ -1,4 +1,4 @@
-"""What a wrong result is besides: a deviation by the declared policies, or right in a narrower dtype."""
+"""What a wrong result is besides: a deviation by the declared policies, right in a narrower dtype, or wrong twice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from conformance.cases.resolve import resolve
+from conformance.judge.comparison import ProblemComparison
 from conformance.judge.due import due_dtype
 from conformance.judge.finding import Finding
 from conformance.judge.identity import Side, judge_sums
@@ -17,9 +18,10 @@ from conformance.judge.policies.excuses import Excuses
 from conformance.judge.prepared import Prepared
 from conformance.judge.standard import Standard
 from conformance.judge.unit import CLASS_IN_NARROWER, Unit
-from conformance.model.policies import Policies
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
+from conformance.numerics.formats import FORMATS
 from conformance.worker.exchange import Observation
 
 __all__ = ["Diagnosis"]
@@ -60,6 +62,42 @@ class Diagnosis:
 
         return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
 
+    def with_numbers(
+        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
+    ) -> Finding:
+        """What is of a wrong dtype with what its numbers are besides: their class, and the largest error over bound.
+
+        They are held to the bounds of the dtype that came back where it is narrower than the due one, holds the inputs,
+        and promises something of them; else to those of the one that is due. Of the truths by the declared policies and
+        by the normative ones the nearer counts, as either is right.
+        """
+        if arrays[0].dtype.name not in FORMATS or resolve(unit.problem, self.excuses.policies).undefined:
+            return wrong
+        narrow, due = [], []
+        for policies, of in ((self.excuses.policies, self.policies_of), (NORMATIVE, lambda _: NORMATIVE)):
+            resolution = resolve(unit.problem, policies)
+            if resolution.must_raise:
+                continue
+            wide = unit.under(policies, resolution)
+            due.append(self.excuses.truths.standard(wide, quantity, wide.named(reduction)))
+            narrow += [
+                Standard(each, quantity, each.named(reduction), CLASS_IN_NARROWER)
+                for each in unit.narrower(of)
+                if each.dtype == arrays[0].dtype.name and judges_all(each, wide, quantity, reduction)
+            ]
+        for standards in (narrow, due):
+            reached = [(each, found) for each in standards if (found := _worst(each, arrays)) is not None]
+            if reached:
+                standard, best = min(reached, key=lambda pair: (not pair[1].conforms, pair[1].ratio))
+                return msgspec.structs.replace(
+                    wrong,
+                    detail=standard.prepared.dtype_of(quantity),
+                    letter=best.letter,
+                    declared=standard.letter,
+                    ratio=best.ratio,
+                )
+        return wrong
+
     def of_sums(self, unit: Unit, seen: Observation, wrong: Finding) -> Finding:
         """What the classes' results wrongly sum to, with the narrower dtype in which they might."""
         quantity: Quantity = "value" if unit.problem.operation == "softmax" else "gradient"
@@ -70,3 +108,10 @@ class Diagnosis:
             return again is not None and again.verdict == "pass" and bool(np.isfinite(bounds).all())
 
         return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
+
+
+def _worst(standard: Standard, arrays: Sequence[Array]) -> ProblemComparison | None:
+    """What the worst of the results reaches; None where one cannot be compared, or the class promises nothing."""
+    reached = [standard.compare(each) for each in arrays]
+    known = [each for each in reached if each is not None and not each.vacuous]
+    return max(known, key=lambda each: (not each.conforms, each.ratio)) if len(known) == len(arrays) else None

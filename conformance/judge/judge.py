@@ -233,16 +233,19 @@ class Judge:
         arrays: Sequence[Array],
         wrong: Finding,
     ) -> Finding:
-        """``wrong``, unless declared policies have the result be of its dtype; then what its numbers are."""
+        """``wrong`` with what its numbers are, or what is found where declared policies have it be of its dtype."""
         resolution = resolve(unit.problem, self.policies)
         if resolution.problem.value_dtype is None:
-            return self._diagnosis.in_narrower_dtype(unit, reduction, quantity, arrays, wrong)
-        found = self._diagnosis.as_declared(unit, reduction, quantity, arrays, wrong)
-        if found.verdict != "fail" or arrays[0].dtype != due_dtype(resolution.problem, quantity):
+            found = self._diagnosis.in_narrower_dtype(unit, reduction, quantity, arrays, wrong)
+        else:
+            found = self._diagnosis.as_declared(unit, reduction, quantity, arrays, wrong)
+            if found.verdict == "fail" and arrays[0].dtype == due_dtype(resolution.problem, quantity):
+                declared, prepared = Unit(unit.problem, resolution), unit.under(self.policies, resolution)
+                (judged,) = self.quantity(prepared, [declared], reduction, [seen], quantity)
+                found = next((each for each in judged if each.verdict == "fail"), found)
+        if found.verdict != "fail" or found.reason != "wrong-dtype":
             return found
-        declared = Unit(unit.problem, resolution)
-        (judged,) = self.quantity(unit.under(self.policies, resolution), [declared], reduction, [seen], quantity)
-        return next((each for each in judged if each.verdict == "fail"), wrong)
+        return self._diagnosis.with_numbers(unit, reduction, quantity, arrays, found)
 
     def _beside_gradient(
         self,

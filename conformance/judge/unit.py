@@ -6,7 +6,7 @@ thousand times, nearly always to find what it found before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -43,14 +43,15 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
 
     def right_in(self, policies_of: Callable[[Problem], Policies], right: Right) -> DtypeName | Literal[""]:
         """The most precise narrower dtype in which results are ``right``, by what is declared there."""
+        return next((each.dtype for each in self.narrower(policies_of) if right(each)), "")
+
+    def narrower(self, policies_of: Callable[[Problem], Policies]) -> Iterator[Prepared]:
+        """The truth in each narrower dtype, the most precise first, by what is declared there, if it has one."""
         for other in self._in_narrower_dtypes():
             policies = policies_of(other.problem)
             resolution = resolve(other.problem, policies)
-            if resolution.undefined or resolution.must_raise:
-                continue
-            if right(other.under(policies, resolution)):
-                return other.problem.dtype
-        return ""
+            if not (resolution.undefined or resolution.must_raise):
+                yield other.under(policies, resolution)
 
     def _in_narrower_dtypes(self) -> Sequence[Unit]:
         if self._narrowed:

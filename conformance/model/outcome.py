@@ -92,7 +92,8 @@ REASONS: dict[Reason, str] = {
     "beyond-bound": "`observed` is `ratio` times its bound from `expected`",
     "vacuous-bound": "the bound of the class `declared` promises nothing here",
     "wrong-shape": "`observed` and `expected` are shapes",
-    "wrong-dtype": "`observed` and `expected` are dtypes",
+    "wrong-dtype": "`observed` and `expected` are dtypes; `class`, `declared` and `ratio` are those of the numbers by "
+    "the bounds of `detail`: of the dtype that came back where it is the narrower one and holds the inputs",
     "with-gradient": "the value that came with the gradient is `observed` in dtype and shape, alone it is `expected`",
     "declared": "the result is what the policies `excused_by` say; `detail` is why an error would be due without them",
     "left-open": "the policies `excused_by` leave the result open",

@@ -121,7 +121,7 @@ _SENTENCES: dict[Reason, str] = {
     "beyond-bound": "{size of the error}",
     "vacuous-bound": "the bound of class {declared} is vacuous here: it promises nothing",
     "wrong-shape": "the {what} has shape {observed}, not {expected}",
-    "wrong-dtype": "the {what} has dtype {observed}, not {expected}",
+    "wrong-dtype": "the {what} has dtype {observed}, not {expected}{its numbers}",
     "with-gradient": "the value that came with the gradient is {observed}, alone it is {expected}",
     "declared": "{declared policies}",
     "left-open": "its declared policies leave this open{any result}",
@@ -192,6 +192,8 @@ class _Facts:
                 return f": {_size(o.ratio)} times both bounds together" if _is_finite(o.ratio) else ""
             case "other warnings":
                 return f"; there was: {o.observed}" if o.observed else ""
+            case "its numbers":
+                return _numbers_of_another_dtype(o, self.numbers)
             case "its name":
                 return "" if o.defect is None else f" {o.defect.id!r}"
             case "pairs":
@@ -218,6 +220,15 @@ def _beyond_bound(o: Outcome, numbers: bool) -> str:
     if not (_is_finite(o.observed) and _is_finite(o.expected)):
         return f"{o.observed} instead of {o.expected}" if o.class_ == "F" else f"{classes}; {sizes}"
     return f"{apart(o.observed, o.expected)} instead of {o.expected!r}: {classes}; {sizes}"
+
+
+def _numbers_of_another_dtype(o: Outcome, numbers: bool) -> str:
+    """What the numbers of a result of a wrong dtype are besides; nothing where they are said to be right in it."""
+    if o.class_ is None or o.right_in:
+        return ""
+    reached = "beyond every class" if o.class_ == "F" else f"of class {o.class_}"
+    size = f", {_size(o.ratio)} times the bound" if numbers and _is_finite(o.ratio) else ""
+    return f"; its numbers are {reached} in {o.detail}{size}"
 
 
 def _is_finite(value: Any) -> bool:

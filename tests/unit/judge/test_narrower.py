@@ -9,9 +9,10 @@ import pytest
 
 from conformance.backends.contract import Backend
 from conformance.cases.select import select
-from conformance.model.outcome import Outcome
+from conformance.model.outcome import Outcome, number
 from conformance.model.wording import message
-from conformance.profiles.profile import UNDECLARED
+from conformance.profiles.profile import UNDECLARED, Defect
+from conformance.profiles.register import apply_register
 from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
 from tests.support.policies import SUITE, declaring
@@ -100,6 +101,50 @@ def test_a_dtype_whose_spacing_leaves_nothing_of_the_result_describes_nothing(ca
 def test_results_of_a_wider_dtype_are_right_in_no_narrower_one() -> None:
     found = [each for each in fails(ResultInFloat64) if each.reason == "wrong-dtype"]
     assert len(found) > 5 and {each.right_in for each in found} == {""}
+
+
+class HalfTheLossInFloat32(ResultInFloat32, MeanOfHalfTheLosses):
+    """Wrong in every dtype, and of another one."""
+
+
+def of_another_dtype(kind: type[Backend], cases: str = CASES, dtype: str = "float64") -> list[Outcome]:
+    """The fails of one dtype by the dtype that came back."""
+    found = [each for each in fails(kind, cases) if each.dtype == dtype and each.reason == "wrong-dtype"]
+    assert len(found) > 1
+    return found
+
+
+def test_numbers_of_a_narrower_dtype_are_held_to_its_bounds() -> None:
+    for each in of_another_dtype(ResultInFloat32):
+        assert (each.detail, each.declared, each.right_in) == ("float32", "B", "float32")
+        assert each.class_ in ("A", "B") and number(each.ratio or 0.0) <= 1.0
+        assert message(each).endswith("has dtype float32, not float64; within the bounds of float32")
+
+
+@pytest.mark.parametrize(("dtype", "declared"), [("float32", "B"), ("float16", "D")])
+def test_numbers_of_a_wider_dtype_are_held_to_the_bounds_of_the_due_one(dtype: str, declared: str) -> None:
+    for each in of_another_dtype(ResultInFloat64, dtype=dtype):
+        assert (each.detail, each.declared) == (dtype, declared)
+        assert each.class_ in ("A", "B") and f"; its numbers are of class {each.class_} in {dtype}" in message(each)
+
+
+def test_an_entry_of_another_dtype_alone_does_not_cover_numbers_that_are_wrong_besides() -> None:
+    entry = Defect(
+        id="late", cases=["*"], checks=["value"], observed=["float32"], reached=["A", "B"], why="-", issue="-", date="-"
+    )
+    cases = f"({CASES}) and cross"
+    once = [each for each in of_another_dtype(ResultInFloat32, cases) if each.check == "value"]
+    assert {each.verdict for each in apply_register([entry], once)} == {"known"}
+    twice = [each for each in of_another_dtype(HalfTheLossInFloat32, cases) if each.check == "value"]
+    assert {(each.class_, each.right_in) for each in twice} == {("F", "")}
+    assert {each.verdict for each in apply_register([entry], twice)} == {"fail"}
+    assert all("; its numbers are beyond every class in float32, " in message(each) for each in twice)
+
+
+def test_numbers_that_a_narrower_dtype_does_not_hold_are_held_to_the_bounds_of_the_due_one() -> None:
+    found = of_another_dtype(ResultInFloat32, "whole-range-of-float64")
+    reached = {each.check: (each.detail, each.class_, each.right_in) for each in found}
+    assert reached == {"value": ("float64", "F", ""), "gradient": ("float64", "A", "")}
 
 
 def test_what_is_wrong_in_every_dtype_is_right_in_none() -> None:

@@ -15,6 +15,7 @@ from tests.support.outcomes import outcome, run
 def test_quantiles_are_near_those_of_the_numbers_and_special_values_count(tmp_path: Path) -> None:
     sizes = [0.0] * 10 + [10 ** (n / 40 - 3) for n in range(185)] + [math.inf] * 5
     found = [outcome(f"c{n}", ulp=size, ratio=size, class_="B" if n else "D") for n, size in enumerate(sizes)]
+    found.append(outcome("of-another-dtype", verdict="fail", reason="wrong-dtype", class_="F", ratio=1e9))
     relations = merge([run(tmp_path / "run", found)]).relations
     (column,) = relations.columns
     spread = spreads(relations, "ulp", (-3, 1))[(column, "float32")]
