@@ -55,7 +55,7 @@ class Diagnosis:
 
         def right(prepared: Prepared) -> bool:
             standard = Standard(prepared, quantity, prepared.named(reduction), CLASS_IN_NARROWER)
-            due = (due_dtype(standard.problem, quantity), due_dtype(unit.problem, quantity))
+            due = (due_dtype(standard.problem, quantity), due_dtype(unit.resolution.problem, quantity))
             return judges_all(prepared, wide, quantity, reduction) and all(
                 each.dtype in due and standard.holds(each) for each in arrays
             )

@@ -46,9 +46,14 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
         return next((each.dtype for each in self.narrower(policies_of) if right(each)), "")
 
     def narrower(self, policies_of: Callable[[Problem], Policies]) -> Iterator[Prepared]:
-        """The truth in each narrower dtype, the most precise first, by what is declared there, if it has one."""
+        """The truth in each narrower dtype, the most precise first, by what is declared there, if it has one.
+
+        Of a half type whose value is held to float32, it is the half type.
+        """
         for other in self._in_narrower_dtypes():
             policies = policies_of(other.problem)
+            if self.resolution.problem.held_to is not None:  # or the value would be held to float32 there, too
+                policies = msgspec.structs.replace(policies, half_type_result=NORMATIVE.half_type_result)
             resolution = resolve(other.problem, policies)
             if not (resolution.undefined or resolution.must_raise):
                 yield other.under(policies, resolution)
@@ -56,7 +61,8 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
     def _in_narrower_dtypes(self) -> Sequence[Unit]:
         if self._narrowed:
             return self._narrowed
-        found = [Unit(each, resolve(each, NORMATIVE)) for each in narrowed(self.problem)]
+        problems = narrowed(self.problem) if self.resolution.problem.held_to is None else (self.problem,)
+        found = [Unit(each, resolve(each, NORMATIVE)) for each in problems]
         if self.problem.logits.size <= _KEPT:
             self._narrowed.extend(found)
         return found

@@ -13,7 +13,7 @@ from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS
-from conformance.model.dtypes import DTYPES, NARROWER
+from conformance.model.dtypes import DTYPES, HALF, NARROWER
 from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import DEFAULT, Defect, Profile
 from conformance.profiles.register import PLAIN
@@ -51,7 +51,7 @@ def complaints_of_register(
             for key, options in (("modes", entry.modes), ("without", entry.without)):
                 yield from unknown_names((*path, key), options, (DEFAULT, *variants), "option")
         yield from _matches(path, entry, cases)
-        yield from _intermittent(path, entry) if entry.intermittent else _narrow(path, entry)
+        yield from _intermittent(path, entry) if entry.intermittent else _narrow(path, entry, profile)
         for key in ("cases", "checks"):
             if not getattr(entry, key):
                 yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")
@@ -101,7 +101,7 @@ def _can_show(entry: Defect, case: Case) -> bool:
     )
 
 
-def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
+def _narrow(path: NodePath, entry: Defect, profile: Profile) -> Iterator[Complaint]:
     """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
     result_comes = "error" in entry.checks and "fail" in entry.verdicts
     for key in _NOT_OF_A_MISSING_ERROR if result_comes else ():
@@ -124,6 +124,8 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     if entry.invalid and not result_comes:
         yield Complaint((*path, "invalid"), "'invalid' is of the check `error` alone", "remove it")
     narrower = {name for dtype in entry.dtypes or DTYPES for name in NARROWER.get(dtype, ())}
+    if "half-type-result" in profile.policies:  # by which values of a half type may be held to float32
+        narrower |= HALF & {*(entry.dtypes or DTYPES)}
     if entry.right_in and entry.right_in not in narrower:
         hint = f"one of {', '.join(sorted(narrower))}" if narrower else "remove it: the dtypes have none below them"
         yield Complaint((*path, "right_in"), f"'{entry.right_in}' is not compared with the entry's dtypes", hint)

@@ -239,6 +239,26 @@ def test_the_loss_of_a_half_type_has_the_dtype_that_is_declared_and_its_accuracy
         assert {each.verdict for each in found if each.check == check} == {verdict}, check
 
 
+class HalvedLoss(WideLoss):
+    """A loss in float32 that is wrong in every dtype."""
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        return super().evaluate(call, logits) / 2
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("kind", "right"), [(RoundedLoss, True), (HalvedLoss, False)])
+def test_a_loss_that_is_held_to_float32_may_be_right_in_the_half_type(
+    kind: type[Backend], right: bool, dtype: Any
+) -> None:
+    entries = select(SUITE, expression="ordinary-logits-in-half-types", dtypes=(dtype,))
+    subject = Subject("mine", profile=declaring("half-type-result", "float32"))
+    (found,) = judged(kind(), entries, dtypes=(dtype,), identities=False, subject=subject)
+    values = [each for each in found if each.check == "value"]
+    assert {(each.verdict, each.reason) for each in values} == {("fail", "beyond-bound")}
+    assert {each.right_in for each in values} == {dtype if right else ""}
+
+
 class WideSecond(WideLoss):
     """Of two functions the first gives log-probabilities of the half type, and the second computes in float32."""
 

@@ -117,6 +117,15 @@ def test_a_dtype_that_is_not_below_those_of_the_entry(tmp_path: Path, dtypes: st
     assert problems(tmp_path, profile(fitting)) == []
 
 
+def test_a_half_type_is_below_float32_where_its_values_may_be_held_to_that(tmp_path: Path) -> None:
+    said = "'float16' is not compared with the entry's dtypes"
+    entry = profile(ENTRY.replace("reached: [C]", "dtypes: [float16]\n    right_in: float16"))
+    assert said in problems(tmp_path, entry)
+    policy = "policies:\n  half-type-result: {value: float32, documentation: undocumented}\nknown:"
+    assert said not in problems(tmp_path, entry.replace("known:", policy))
+    assert said in problems(tmp_path, entry.replace("known:", policy).replace("[float16]", "[bfloat16]"))
+
+
 def test_words_of_what_ended_a_call_for_which_an_error_is_due(tmp_path: Path) -> None:
     ended = SILENT.replace("ops: [softmax]", "verdicts: [crash]\n    message: SIGSEGV")
     assert problems(tmp_path, profile(ended)) == []
