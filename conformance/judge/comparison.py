@@ -84,17 +84,18 @@ def compare(
     *,
     dtype: DtypeName,
     declared: Letter,
-    judged: Booleans | None = None,
+    admitted: Booleans | None = None,
     refine: Callable[[Integers], Enclosure] | None = None,
 ) -> BlockComparison:
     """Sort every element into the best class that contains it, and every problem into its worst element's.
 
-    All arrays are flat and aligned, numbers in float64. ``tolerance`` gives the absolute bound of a class. ``refine``
-    gives enclosures of chosen elements anew, as narrow as needed; it is asked where the interval straddles a bound.
+    All arrays are flat and aligned, numbers in float64. ``tolerance`` gives the absolute bound of a class. ``admitted``
+    are elements that are right as they are. ``refine`` gives enclosures of chosen elements anew, as narrow as needed;
+    it is asked where the interval straddles a bound.
     """
     distance = _distance(observed, exact, dtype)
-    if judged is not None:
-        distance = np.where(judged, distance, 0.0)
+    if admitted is not None:
+        distance = np.where(admitted, 0.0, distance)
     available = letters(dtype)
     radius = exact.rad
     rank = np.full(observed.shape, len(available), dtype=np.intp)
@@ -106,8 +107,8 @@ def compare(
         with np.errstate(invalid="ignore"):
             straddles = (distance + radius > bound) & (distance - radius <= bound)
         undecided = straddles & np.isfinite(distance) & (radius > 0.0)
-        if judged is not None:
-            undecided &= judged
+        if admitted is not None:
+            undecided &= ~admitted
         if refine is not None and undecided.any():
             distance, radius = _refined(observed, exact, distance, radius, np.flatnonzero(undecided), refine, dtype)
         rank[_within(distance, bound) & (rank == len(available))] = place

@@ -179,11 +179,7 @@ class Judge:
         if quantity == "value":
             flat = self._beside_gradient(prepared, units, seen, compared, flat, reduction)
         declared = self.truths.letter(prepared, quantity)
-        judged = flat
-        if prepared.block.operation == "nll_loss_of_log_softmax" and not np.isfinite(flat).all():
-            # The caller holds the first function's result in the dtype: that it is infinite there is nobody's choice.
-            judged = prepared.forgive_overflow(quantity, reduction, flat, declared, stored_only=True)
-        comparison = prepared.compare(quantity, reduction, judged, declared)
+        comparison = prepared.compare(quantity, reduction, flat, declared)
         bounds = prepared.tolerance(quantity, reduction, declared)
         shown = worst_elements(prepared, quantity, reduction, comparison.worst, (bounds, flat, exact.mid))
         rows = zip(units, seen, findings, comparison.problems(), shown, compared, strict=True)

@@ -15,11 +15,12 @@ from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Marked, Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
 from conformance.judge.indeterminate import indeterminate
+from conformance.judge.overflow import overflown, stress
 from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
-from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, widen
+from conformance.numerics.formats import DtypeName, Float64Array, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
@@ -27,6 +28,7 @@ from conformance.oracle.truth import Truth
 
 __all__ = ["Prepared", "flattened", "in_row_order"]
 
+Booleans = npt.NDArray[np.bool_]
 T = TypeVar("T")
 MOST_SHARP = 4096  # elements of a result that are worth Arb's time
 
@@ -116,7 +118,7 @@ class Prepared:
         """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""
         self._cache["kind", letter] = bounds
 
-    def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+    def judged(self, quantity: Quantity, reduction: str) -> Booleans | None:
         """Elements of a derivative that are defined, flat; None where all are, and for the value."""
         if quantity == "value":
             return None
@@ -130,20 +132,18 @@ class Prepared:
         whole = self.block.total((~rows).astype(np.float64)) == 0.0
         return whole & (self.truth.fast.denominator.mid != 0.0) if reduction == "mean" else whole
 
-    def _judged_rows(self, reduction: str) -> npt.NDArray[np.bool_]:
+    def _judged_rows(self, reduction: str) -> Booleans:
         """Not the rows whose loss is NaN, by the formula or by a policy on bad labels."""
         rows, marked = self.truth.judged(reduction), self._marked
         return rows if marked is None else rows & ~np.isnan(marked.loss)
 
-    def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> BlockComparison:
-        """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
-        if quantity == "value" and self.named(reduction) == "mean":
-            observed = self._divided_by_zero(observed)
-        exact, named = self.exact(quantity, reduction).mid, self.named(reduction)
-        with np.errstate(all="ignore"):
-            open_ = indeterminate(self.truth, quantity, named, observed, exact, flushed=self.flushed)
-        if open_ is not None:
-            observed = np.where(open_, exact, observed)
+    def compare(
+        self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter, *, overflow: bool = False
+    ) -> BlockComparison:
+        """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does.
+
+        ``overflow``: any intermediate may overflow, by a policy.
+        """
         return compare(
             observed,
             self.exact(quantity, reduction),
@@ -151,49 +151,58 @@ class Prepared:
             self.segments(quantity, reduction),
             dtype=self.dtype_of(quantity),
             declared=declared,
-            judged=self.judged(quantity, reduction),
+            admitted=self._admitted(quantity, reduction, observed, declared, overflow=overflow),
             refine=None if self._marked is not None else lambda index: self._refine(quantity, reduction, index),
         )
 
-    def _divided_by_zero(self, observed: Float64Array) -> Float64Array:
+    def _admitted(
+        self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter, *, overflow: bool
+    ) -> Booleans | None:
+        """The elements that are right as they are, flat: where nothing is defined, and where sound evaluations differ.
+
+        None: none.
+        """
+        exact, named = self.exact(quantity, reduction).mid, self.named(reduction)
+        judged = self.judged(quantity, reduction)
+        found = [None if judged is None else ~judged]
+        if quantity == "value" and named == "mean" and self.block.reduces:
+            found.append(self._divided_by_zero(observed, exact))
+        with np.errstate(all="ignore"):
+            found.append(indeterminate(self.truth, quantity, named, observed, exact, flushed=self.flushed))
+        # The caller holds what the first of two functions gives in the dtype: that it is infinite is nobody's choice.
+        if overflow or self.block.operation == "nll_loss_of_log_softmax":
+            found.append(self.overflown(quantity, reduction, observed, declared, stored_only=not overflow))
+        known = [each for each in found if each is not None]
+        return np.logical_or.reduce(known) if known else None
+
+    def _divided_by_zero(self, observed: Float64Array, exact: Float64Array) -> Booleans | None:
         """Means of which the weights sum to 0 and the losses do not (label smoothing): x/0 is an infinity.
 
         The policy's NaN is that of 0/0, and of an evaluation that adds two quotients; either is sound.
         """
-        if self.policies.mean_of_zero_weight != "nan" or not self.block.reduces:
-            return observed
         weightless = self.truth.degenerate[-1][0]
-        if not weightless.any():
-            return observed
+        if self.policies.mean_of_zero_weight != "nan" or not weightless.any():
+            return None
         total = self.truth.value("sum").mid
         infinite = np.isinf(observed) & (np.sign(observed) == np.sign(total)) & (total != 0)
-        return np.where(weightless & infinite, np.nan, observed)
+        return np.asarray(weightless & infinite & np.isnan(exact))
 
-    def forgive_overflow(
+    def overflown(
         self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter, *, stored_only: bool = False
-    ) -> Float64Array:
-        """Observed infinities that an overflowing intermediate of a sound evaluation explains, replaced by the truth.
+    ) -> Booleans | None:
+        """Elements, flat, that an overflowing intermediate of a sound evaluation explains; None: none.
 
-        The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the weights,
-        in the declared class's format; with ``stored_only``, the result of the first of two functions alone. Where the
-        terms have both signs either infinity, or NaN, may come of it.
+        The intermediates are those of the declared class's format; with ``stored_only``, the result of the first of two
+        functions alone.
         """
-        exact = self.exact(quantity, reduction)
+        if np.isfinite(observed).all():
+            return None
         largest = arithmetic(declared, self.dtype_of(quantity)).compute.largest
+        exact, counts = self.exact(quantity, reduction).mid, self.segments(quantity, reduction).counts
         with np.errstate(all="ignore"):
-            stressed, mixed = self._stress(self.named(reduction), largest)
-            if self.block.operation == "log_loss" and quantity != "value":
-                stressed = stressed | self._reciprocals_exceed(largest)
-            if quantity == "target_gradient":
-                stressed = stressed | self._products_exceed(self.named(reduction), largest)
-            if stored_only:
-                stressed = self._stored_exceed()
-        segments = self.segments(quantity, reduction)
-        stressed, mixed = np.repeat(stressed, segments.counts), np.repeat(mixed, segments.counts)
-        with np.errstate(invalid="ignore"):
-            signed = np.isinf(observed) & (mixed | (np.sign(observed) == np.sign(exact.mid)))
-        excused = stressed & np.isfinite(exact.mid) & (signed | (mixed & np.isnan(observed)))
-        return np.where(excused, exact.mid, observed)
+            return overflown(
+                self.truth, quantity, self.named(reduction), observed, exact, counts, largest, stored_only=stored_only
+            )
 
     def mean_raises(self, reduction: str) -> bool:
         """Whether a mean has no value, and the policies say that it raises."""
@@ -205,69 +214,8 @@ class Prepared:
         """Whether an intermediate of some sound evaluation exceeds ``largest`` although every result is finite."""
         exact = np.abs(self.exact("value", reduction).mid)
         with np.errstate(all="ignore"):
-            stressed, _ = self._stress(self.named(reduction), largest)
+            stressed, _ = stress(self.truth, self.named(reduction), largest)
         return bool(stressed.any() and (exact <= largest).all())
-
-    def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""
-        block, gap = self.block, self._gap()
-        stressed, mixed = (gap > largest) | self._stored_exceed(), np.zeros(len(gap), dtype=np.bool_)
-        if block.reduces:
-            above, below = self._terms()
-            positive, negative = block.total(above), block.total(below)
-            weights = block.total(np.abs(block.target_weight)) if block.by_index else block.counts
-            stressed |= block.largest(above + below) * 1.01 > largest
-            stressed |= (reduction != "none") & (((positive + negative) * 1.01 > largest) | (weights > largest))
-            mixed = (positive > 0) & (negative > 0)
-        return stressed, mixed
-
-    def _terms(self) -> tuple[Float64Array, Float64Array]:
-        """The sums of the positive and of the negative finite terms of each loss, as magnitudes, (P,)."""
-        block, fast = self.block, self.truth.fast
-        if block.operation == "nll_loss" or fast.a.dense is None:
-            loss = np.where(np.isfinite(fast.loss.mid), fast.loss.mid, 0.0)
-            return np.maximum(loss, 0.0), np.maximum(-loss, 0.0)
-        n = np.where(np.isfinite(fast.n), fast.n, 0.0)
-        terms = np.where(np.isfinite(fast.a.dense), fast.a.dense, 0.0) * n
-        above, below = np.maximum(terms, 0.0).sum(axis=1), np.maximum(-terms, 0.0).sum(axis=1)
-        if block.by_index:
-            labelled = np.where(np.isfinite(fast.a.spike), fast.a.spike, 0.0) * n[np.arange(len(n)), block.targets]
-            above, below = above + np.maximum(labelled, 0.0), below + np.maximum(-labelled, 0.0)
-        return above, below
-
-    def _gap(self) -> Float64Array:
-        """The greatest difference of two finite logits of a position, (n,); infinite where it exceeds float64."""
-        block = self.block
-        if block.operation == "log_loss":  # in which nothing is subtracted
-            return np.zeros(len(block.counts))
-        d = np.where(np.isfinite(block.x), self.truth.fast.positions.d, 0.0).max(axis=1, initial=0.0)
-        gap = np.zeros(len(block.counts))
-        np.maximum.at(gap, block.problem_of_row, d)
-        return gap
-
-    def _stored_exceed(self) -> npt.NDArray[np.bool_]:
-        """Problems of two functions whose log-probabilities, as the first one stores them, may be infinite, (n,)."""
-        if self.block.operation != "nll_loss_of_log_softmax":
-            return np.zeros(len(self.block.counts), dtype=np.bool_)
-        exceeding = self._gap() + self.truth.fast.positions.log_s.max(initial=0.0) > FORMATS[self.dtype].largest
-        return np.asarray(exceeding)
-
-    def _products_exceed(self, reduction: str, largest: float) -> npt.NDArray[np.bool_]:
-        """Problems where a partial product of s, w_c and −ln p_c may exceed ``largest``, (n,)."""
-        block, fast = self.block, self.truth.fast
-        n = np.where(np.isfinite(fast.n), np.abs(fast.n), 0.0).max(axis=1, initial=1.0)
-        peak = n * np.maximum(np.abs(fast.scale(reduction).mid), 1.0)
-        if block.weight is not None:
-            peak = peak * np.maximum(np.abs(block.weight).max(axis=1, initial=1.0), 1.0)[block.problem_of_row]
-        worst = np.zeros(len(block.counts))
-        np.maximum.at(worst, block.problem_of_row, peak)
-        return worst > largest
-
-    def _reciprocals_exceed(self, largest: float) -> npt.NDArray[np.bool_]:
-        """Problems where 1/p, its square or s·a may exceed ``largest`` in a class that has a part in the loss, (n,)."""
-        of = self.truth.fast.predictions
-        steep = np.where(of.coefficients != 0.0, 1.0 / np.minimum(np.abs(of.q), 1.0), 0.0).max(axis=1, initial=0.0)
-        return self.block.largest(steep * steep) > largest
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], T]) -> T:
         found: Any = self._cache.get(key)

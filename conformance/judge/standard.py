@@ -47,7 +47,5 @@ class Standard:
         flat = in_row_order(problem, array, quantity)
         overflow = prepared.policies.intermediate_overflow
         anywhere = for_operation(overflow, prepared.dtype_of(quantity), "value") == "inf"
-        if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is not chosen
-            flat = prepared.forgive_overflow(quantity, self.reduction, flat, self.letter, stored_only=not anywhere)
-        (reached,) = prepared.compare(quantity, self.reduction, flat, self.letter).problems()
+        (reached,) = prepared.compare(quantity, self.reduction, flat, self.letter, overflow=anywhere).problems()
         return reached

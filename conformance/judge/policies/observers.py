@@ -119,10 +119,10 @@ def intermediate_overflow(probe: Probe) -> Values:
     flat = in_row_order(resolution.problem, value)
     if flat.shape != prepared.exact("value", probe.reduction).mid.shape:
         return ()
-    forgiven = prepared.forgive_overflow("value", probe.reduction, flat, probe.letter(prepared, "value"))
-    if not np.isfinite(forgiven).all():
-        return ()
-    return ("value", "inf") if np.isfinite(flat).all() else ("inf",)
+    overflown = prepared.overflown("value", probe.reduction, flat, probe.letter(prepared, "value"))
+    if overflown is None:
+        return ("value", "inf")
+    return ("inf",) if (np.isfinite(flat) | overflown).all() else ()
 
 
 def target_dtypes(probe: Probe) -> Values:

@@ -76,8 +76,8 @@ def test_where_an_interval_straddles_a_bound_it_is_asked_to_be_narrower() -> Non
     assert asked == [[1]] and made.letters == ["A", "A"]
 
 
-def test_elements_that_are_not_judged_are_right() -> None:
-    made = compared([100.0, 999.0], [100.0, 100.0], counts=[2], judged=np.array([True, False]))
+def test_admitted_elements_are_right() -> None:
+    made = compared([100.0, 999.0], [100.0, 100.0], counts=[2], admitted=np.array([False, True]))
     assert made.letters == ["A"] and made.conforms[0]
 
 
