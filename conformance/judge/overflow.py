@@ -30,10 +30,11 @@ def overflown(
     *,
     stored_only: bool,
 ) -> Booleans:
-    """Where ``observed`` is what an intermediate beyond ``largest`` makes of the finite ``exact``; both are flat.
+    """Where ``observed`` is what an intermediate beyond ``largest`` makes of ``exact``; both are flat.
 
-    ``counts`` are the elements of each problem. With ``stored_only`` the intermediate is what the first of two
-    functions gives, and no other.
+    That is finite, unless terms of both signs exceed it: then either infinity, or NaN, may come of a loss that is
+    infinite, too. ``counts`` are the elements of each problem. With ``stored_only`` the intermediate is what the first
+    of two functions gives, and no other.
     """
     stressed, mixed = stress(truth, reduction, largest)
     if truth.block.operation == "log_loss" and quantity != "value":
@@ -44,7 +45,10 @@ def overflown(
         stressed = _stored_exceed(truth)
     stressed, mixed = np.repeat(stressed, counts), np.repeat(mixed, counts)
     signed = np.isinf(observed) & (mixed | (np.sign(observed) == np.sign(exact)))
-    return np.asarray(stressed & np.isfinite(exact) & (signed | (mixed & np.isnan(observed))))
+    found = np.asarray(stressed & np.isfinite(exact) & (signed | (mixed & np.isnan(observed))))
+    if quantity == "value" and truth.block.reduces and not stored_only:
+        found |= _sums_of_both_signs_exceed(truth, reduction, largest) & ~np.isnan(exact) & ~np.isfinite(observed)
+    return found
 
 
 def stress(truth: Truth, reduction: str, largest: float) -> tuple[Booleans, Booleans]:
@@ -59,6 +63,14 @@ def stress(truth: Truth, reduction: str, largest: float) -> tuple[Booleans, Bool
         stressed |= (reduction != "none") & (((positive + negative) * 1.01 > largest) | (weights > largest))
         mixed = (positive > 0) & (negative > 0)
     return stressed, mixed
+
+
+def _sums_of_both_signs_exceed(truth: Truth, reduction: str, largest: float) -> Booleans:
+    """Losses whose terms of both signs together may exceed ``largest``, flat."""
+    above, below = _terms(truth)
+    if reduction != "none":
+        above, below = truth.block.total(above), truth.block.total(below)
+    return np.asarray((above > 0) & (below > 0) & ((above + below) * 1.01 > largest))
 
 
 def _terms(truth: Truth) -> tuple[Float64Array, Float64Array]:
