@@ -22,6 +22,8 @@ from conformance.repro.writer import Reproducer, Script
 __all__ = ["Reproducer", "problem_of", "reproducer"]
 
 _COMPOSED = ("log_softmax", "nll_loss", "nll_loss_of_log_softmax")
+#: Of a backend, what a template may write in another way.
+_OPTIONS = ("execution", "composition", "precision", "ranks")
 
 
 def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> Reproducer:
@@ -57,7 +59,7 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
         operation = next(iter(own), "")
         function = kernel.function_of(record, operation) if operation else []
         if function is not None:
-            named = {option: getattr(record.id, option) for option in ("execution", "composition", "precision")}
+            named = {option: getattr(record.id, option) for option in _OPTIONS}
             yield Script(Snippets(template, device=record.id.device or "cpu", **named), operation, function)
     yield Script(Snippets("suite", **kernel.template_facts(record)))
 

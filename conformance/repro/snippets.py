@@ -43,7 +43,7 @@ class NotFinite(float):
 class Snippets:
     """The pieces of one template.
 
-    ``facts`` are known to every block: ``execution``, ``composition``, ``precision``, ``device``.
+    ``facts`` are known to every block: ``execution``, ``composition``, ``precision``, ``ranks``, ``device``.
     """
 
     def __init__(self, template: str, **facts: Any) -> None:
@@ -64,7 +64,7 @@ class Snippets:
 #: What a template may ask of a call, where there is none yet.
 _UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("axis", "weight", "where", "ignore_index", "label_smoothing", "reduction", "targets_rank")),
-    **dict.fromkeys(("operation", "operands", "options", "call", "own_log_softmax", "precision"), ""),
+    **dict.fromkeys(("operation", "operands", "options", "call", "own_log_softmax", "precision", "ranks"), ""),
     "rank": 0,
     "mixed": False,
 }

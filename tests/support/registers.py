@@ -64,6 +64,8 @@ for each in range(number):
         try:
             runpy.run_path(f"{each}.py", run_name="__main__")
             code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
         except BaseException:
             traceback.print_exc()
             code = 1
@@ -217,7 +219,7 @@ def _alone(spec: str, entry: Defect, each: Try) -> Line:
 
 
 def _wrong(entry: Defect, outcome: Outcome, printed: str, raised: str) -> str:
-    if entry.severity == "memory-error" and raised.startswith("SIG"):
+    if entry.severity == "memory-error" and raised.startswith("SIG") and raised != "SIGALRM":
         return ""  # where there is luck, the process only may end
     said = problem(outcome, printed, raised)
     return f"does not show: {said}" if said else ""
