@@ -202,9 +202,10 @@ class Flushed(Kernel):
     }
 
     def flushed(self, array: Any) -> Any:
-        if array.dtype != np.float32:
+        if array.dtype.name not in ("float32", "bfloat16"):  # whose least normal numbers are the same
             return array
-        return np.where(np.abs(array) < np.finfo(np.float32).tiny, np.float32(0), array)
+        small = np.abs(array.astype(np.float32)) < np.finfo(np.float32).tiny
+        return np.where(small, array.dtype.type(0), array)
 
     def exp(self, x: Any) -> Any:
         return self.flushed(super().exp(x))
