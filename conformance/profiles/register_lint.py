@@ -91,7 +91,8 @@ def _is_spelt(entry: Defect) -> bool:
 def _can_show(entry: Defect, case: Case) -> bool:
     """Whether the case asks anything that the entry covers."""
     refused = case.expect is not None and case.expect.error is not None
-    checks = {"error", "policy"} if refused else {*_CHECKS} - {"error"}
+    # A case that says no error may still be due one, by the policy that it observes.
+    checks = {"error", "policy"} if refused else {*_CHECKS} - (set() if case.policy else {"error"})
     reductions: Collection[Any] = ("none",) if case.op in NORMALISERS else case.reductions
     return (
         (not entry.ops or bool({case.op, "nll_loss_of_log_softmax"} & {*entry.ops}))
