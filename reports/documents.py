@@ -41,7 +41,8 @@ defect comes and goes. Each was confirmed with the framework alone, outside the 
 are those on which it was observed. The command derives the exact result and shows what the
 framework gives. `python -m tests.support.registers BACKEND` runs a stand-alone script of each
 entry, in a process of its own, and says whether it shows. *not reported*: of no thread that was
-found is it the subject; searched last on 2026-11-30. Of each backend the gravest come first.
+found is it the subject. The gravest were searched for last on 2026-11-30, not all of the lighter
+ones. Of each backend the gravest come first.
 """
 #: What is observed that is written out.
 MOST = 8
