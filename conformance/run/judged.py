@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from conformance.judge.finding import outcome
-from conformance.judge.judge import Judge
 from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
-from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
-from conformance.profiles.register import MemoryErrors, apply_register, entries_for
 from conformance.profiles.subject import Subject
-from conformance.run.apart import NOT_ASKED, Apart, Calls, alone, calls_of, needs_care, watched
 from conformance.run.chunk import Chunk, Skip, chunk_of
-from conformance.run.culprit import BEFORE
-from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
-from conformance.run.recheck import ChunkOutcomes, Recheck, add_ends
-from conformance.run.units import ChunkUnit, dead, units_of, wrong_of
-from conformance.worker.canary import Canary
+from conformance.run.recheck import ChunkOutcomes
+from conformance.run.rules import Rules
+from conformance.run.settling import Settling
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
@@ -98,15 +91,9 @@ class OpenBackend:
         fresh: Callable[[], Session] | None = None,
     ) -> None:
         self._session = session
-        self._fresh = fresh
-        self._recheck = None if fresh is None else Recheck(self._another, self._usual)
-        self._apart: Apart | None = None
-        self._canary = Canary()
+        self._settling = Settling(session, fresh) if isinstance(session, Session) and fresh is not None else None
         self._description: Description | None = None
         self._compiles = False
-        self._sessions = [session] if isinstance(session, Session) else []  # all that were opened, for what they count
-        self._asked: list[Portion] = []  # of the session's present process, and how many that had before it
-        self._starts = 0
         self._profile = profile
         self._name = name
         self._subject = subject
@@ -165,19 +152,16 @@ class OpenBackend:
         """How often one of them was started again so far: after a death, or for calls that are to meet a fresh one."""
         return sum(max(0, each.starts - 1) for each in self._sessions)
 
-    def _another(self) -> Session:
-        """A session in which what went wrong is asked again."""
-        assert self._fresh is not None
-        self._sessions.append(self._fresh())
-        return self._sessions[-1]
+    @property
+    def _sessions(self) -> Sequence[Session]:
+        """All that were opened, for what they count."""
+        if self._settling is not None:
+            return self._settling.sessions
+        return [self._session] if isinstance(self._session, Session) else []
 
     @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self.subject)
-
-    @cached_property
-    def _memory_errors(self) -> MemoryErrors:
-        return MemoryErrors.of(self.subject)
+    def _rules(self) -> Rules:
+        return Rules(self.subject)
 
     def asked(self, portion: Portion) -> Portion:
         """A portion as this backend is asked it. Raises BackendUnavailable."""
@@ -185,8 +169,8 @@ class OpenBackend:
         subject = self.subject
         return portion.asked_of(
             compiles=compiles,
-            default_reduction=self._judge.policies.default_reduction,
-            default_reductions=self._judge.default_reductions,
+            default_reduction=self._rules.judge.policies.default_reduction,
+            default_reductions=self._rules.judge.default_reductions,
             accepted=subject.profile.dtypes_of(*subject.id.words, version=subject.id.version),
             gradients=subject.profile.features.get("gradient") != "unsupported",
             lacks=self.description.lacks,
@@ -198,126 +182,17 @@ class OpenBackend:
 
     def judge_chunk(self, chunk: Chunk) -> Judged:
         """The same of a chunk, as it is, which may have been made for several backends."""
-        if isinstance(self._session, Session) and self._fresh is not None:
-            found = self._settled(chunk)
+        if self._settling is not None:
+            found = self._settling.settled(chunk, self._rules)
         else:
-            found = self._judged(chunk, self._session.run(chunk.requests))
+            observations = self._session.run(chunk.requests)
+            found = ChunkOutcomes(observations, self._rules.outcomes(chunk, observations))
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
         return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
 
-    def _settled(self, chunk: Chunk) -> ChunkOutcomes:
-        """The outcomes of a chunk, each owed to its own call; calls that may do harm are made apart."""
-        calls = calls_of(chunk, self._judge, self._memory_errors)
-        seen = [Observation(place, failure=NOT_ASKED) for place in range(len(chunk.requests))]
-        self._ask(chunk, calls, seen)
-        found = self._judged(chunk, seen)
-        if calls.due:
-            self._try_again(found, chunk, calls)
-        if calls.usual:
-            self._recheck_usual(found, chunk, calls)
-        return found
-
-    def _ask(self, chunk: Chunk, calls: Calls, seen: list[Observation]) -> None:
-        """Put what comes of the calls in its places."""
-        session = self._session
-        assert isinstance(session, Session)
-        answers = session.run([chunk.requests[place] for place in calls.usual]) if calls.usual else []
-        if calls.harmful:
-            with self._another() as another:
-                harmful = [[chunk.requests[place] for place in unit] for unit in calls.harmful]
-                answers += alone(another, self._canary, harmful)
-        if calls.due or calls.left_open:
-            if self._apart is None and calls.usual:
-                self._apart = Apart(self._another(), self._canary)
-            elif self._apart is None:  # the process that there is; another one, once there is something else to ask
-                self._apart = Apart(session, self._canary)
-                self._session, self._starts, self._asked = self._another(), 0, []
-            parts = ([chunk.requests[place] for place in places] for places in (calls.due, calls.left_open))
-            answers += self._apart.run(*parts)
-        for each in answers:
-            seen[each.key] = each
-
-    def _try_again(self, found: ChunkOutcomes, chunk: Chunk, calls: Calls) -> None:
-        """Make calls that were to be refused again where they may end the process now and then."""
-        assert self._apart is not None
-        ended = False
-        for unit in units_of(chunk):
-            if unit.number in calls.units and (self._apart.deadly or wrong_of(found.units[unit.number])):
-                for place in set(unit.asked).intersection(calls.due):
-                    if not dead(found.observations[place]) and not found.observations[place].spoils:
-                        now = self._apart.again(chunk.requests[place])
-                        if now is not None:
-                            found.observations[place], ended = now, True
-        if ended:
-            found.units = self._outcomes(chunk, found.observations)
-
-    def _recheck_usual(self, found: ChunkOutcomes, chunk: Chunk, calls: Calls) -> None:
-        """Settle to which call of those that share a process it is owed what went wrong there."""
-        session = self._session
-        assert isinstance(session, Session) and self._recheck is not None
-        before = self._before(chunk.portion, session.starts)
-        usual = [unit for unit in units_of(chunk) if unit.number not in calls.units]
-        seen = [*found.observations]
-        if not session.hung:
-            wrong = any(wrong_of(found.units[unit.number]) for unit in usual)
-            if wrong and self._explained(found, chunk, usual):
-                return
-            self._recheck.settle(found, chunk, partial(self._outcomes, chunk), self.subject, before)
-        if (revised := session.revised()) is not None:  # it has ended while that was judged, or asked again
-            add_ends(found, chunk, seen, revised, partial(self._outcomes, chunk))
-        if found.spoilt:
-            session.renew()
-
-    def _explained(self, found: ChunkOutcomes, chunk: Chunk, usual: list[ChunkUnit]) -> bool:
-        """Whether a call shows by itself that it spoils its process: only then do answers of others replace theirs."""
-        assert isinstance(self._session, Session)
-        if self._canary.sound(self._session):
-            return False
-        try:
-            with self._another() as session:
-                seen = [*watched(session, self._canary, usual)]
-        except BackendUnavailable:
-            return False
-        if not any(each.spoils for each in seen):
-            self._canary.in_vain()
-            return False
-        for each in seen:
-            found.observations[each.key] = each
-        found.units = self._outcomes(chunk, found.observations)
-        return True
-
-    def _usual(self, chunk: Chunk) -> list[ChunkUnit]:
-        """The units whose calls are made in a process that others share."""
-        judge, errors = self._judge, self._memory_errors
-        return [unit for unit in units_of(chunk) if not needs_care(chunk.units[unit.number], judge, errors)]
-
-    def _judged(self, chunk: Chunk, observations: list[Observation]) -> ChunkOutcomes:
-        return ChunkOutcomes(observations, self._outcomes(chunk, observations))
-
-    def _before(self, portion: Portion, starts: int) -> list[Portion]:
-        """What the process that was started last had been asked before it was asked ``portion``."""
-        if starts != self._starts:
-            self._starts, self._asked = starts, []
-        before = self._asked
-        self._asked = [*before, portion][-sum(BEFORE) :]
-        return before
-
-    def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
-        """The outcomes of each of the chunk's units, with the register applied."""
-        subject = self.subject
-        register = entries_for(subject)
-        units: list[list[Outcome]] = []
-        for findings in judge_chunk(chunk, self._judge, observations):
-            unit = [outcome(each, subject) for each in findings]
-            foreign = not unit or unit[0].op in subject.overridden
-            units.append(unit if foreign else apply_register(register, unit))
-        return units
-
     def close(self) -> None:
         """End its processes."""
-        for each in (self._recheck, self._apart, self._session):
-            if each is not None:
-                each.close()
+        (self._settling or self._session).close()
 
 
 def open_backend(

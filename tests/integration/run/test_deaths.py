@@ -158,7 +158,9 @@ def test_every_death_is_counted_also_where_what_went_wrong_is_asked_again(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("during", "what"), [("judge_chunk", judge_chunk), ("Recheck.settle", Recheck.settle)], ids=["judged", "settled"]
+    ("during", "what"),
+    [("rules.judge_chunk", judge_chunk), ("settling.Recheck.settle", Recheck.settle)],
+    ids=["judged", "settled"],
 )
 def test_a_death_while_the_answers_are_judged_is_of_their_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, during: str, what: Any
@@ -179,7 +181,7 @@ def test_a_death_while_the_answers_are_judged_is_of_their_task(
     (found,) = find_backends((mine,))
     with contextlib.closing(TaskRunner(Terms())) as runner:
         with monkeypatch.context() as patched:
-            patched.setattr(f"conformance.run.judged.{during}", kill_first)
+            patched.setattr(f"conformance.run.{during}", kill_first)
             done = runner.run(Task(found, portion))
         again = runner.run(Task(found, portion))
     assert isinstance(done, Done) and isinstance(again, Done)
