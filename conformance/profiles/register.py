@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -162,6 +163,11 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _stale(entry: Defect, outcome: Outcome) -> Outcome:
+    return _of_entry(entry, outcome, check="register", verdict="stale", reason="stale")
+
+
+def _of_entry(entry: Defect, outcome: Outcome, **facts: Any) -> Outcome:
+    """What an entry says in place of an outcome, of which nothing stands but what names its call."""
     return Outcome(
         case=outcome.case,
         theme=outcome.theme,
@@ -170,10 +176,8 @@ def _stale(entry: Defect, outcome: Outcome) -> Outcome:
         layout=outcome.layout,
         op=outcome.op,
         reduction=outcome.reduction,
-        check="register",
-        verdict="stale",
-        reason="stale",
         defect=_reference(entry),
+        **facts,
     )
 
 
@@ -215,18 +219,12 @@ def _left_open(entry: Defect, outcome: Outcome) -> Outcome:
     """What is the same whatever comes, and beside it what has come."""
     if outcome.verdict in _SILENT:
         return outcome
-    return Outcome(
-        case=outcome.case,
-        theme=outcome.theme,
-        backend=outcome.backend,
-        dtype=outcome.dtype,
-        layout=outcome.layout,
-        op=outcome.op,
-        reduction=outcome.reduction,
+    return _of_entry(
+        entry,
+        outcome,
         check=outcome.check,
         verdict="known",
         reason="intermittent",
-        defect=_reference(entry),
         observed=outcome.observed,
         error=outcome.error,
         seconds=outcome.seconds,
