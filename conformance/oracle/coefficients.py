@@ -129,10 +129,13 @@ class Coefficients:
 
     @property
     def mass(self) -> Float64Array:
-        """The sum of the dense part, (P,), by which probabilities enter the gradient; 1 where a policy says so."""
+        """The sum of the dense part, (P,), by which probabilities enter the gradient.
+
+        Where a policy takes the sum of the probabilities for 1 it is 1, or the mean weight that multiplies the loss.
+        """
         assert self.dense is not None
         if not self.block.by_index and self.policies.unnormalised_probabilities == "normalised":
-            return np.ones(len(self.dense))
+            return self.target_weight if self.by_product else np.ones(len(self.dense))
         return np.asarray(self.dense.sum(axis=1))
 
     @property

@@ -230,10 +230,11 @@ class ExactGradients:
             return share
         return [each * weight for each, weight in zip(share, weights, strict=True)]
 
-    def mass(self, dense: list[arb]) -> arb:
-        """The sum of a row's dense part; 1 for probabilities where a policy says so."""
-        normalised = not self.block.by_index and self.policies.unnormalised_probabilities == "normalised"
-        return arb(1) if normalised else sum(dense, ZERO)
+    def mass(self, row: int, dense: list[arb]) -> arb:
+        """The sum of a row's dense part; with probabilities 1, or their mean weight, where a policy says so."""
+        if self.block.by_index or self.policies.unnormalised_probabilities != "normalised":
+            return sum(dense, ZERO)
+        return self._target_weights[row] if self._by_product else arb(1)
 
     def product(self, a: arb, n: arb) -> arb:
         """a·n, by the policy where a is 0 and n infinite; signs are taken here, for Arb makes [±inf] of a·∞."""
@@ -404,7 +405,7 @@ class ExactGradients:
     def _with_dense(self, gradient: list[arb], row: int, at: _Row, scale: arb) -> list[arb]:
         """The gradient of a row's loss by its target alone, and that by all classes added."""
         dense = self.dense(row) or []
-        factor = scale * self.mass(dense) / at.total
+        factor = scale * self.mass(row, dense) / at.total
         return [g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)]
 
     def _softmax_gradient(self, row: int, v: list[float]) -> list[arb]:

@@ -66,7 +66,7 @@ class ExactTruth(ExactGradients):
             # Σ a_c·(m − t_c) where A = Σ a_c; a policy's other A adds the difference times m.
             total = total - sum((a * g for a, g in zip(dense, gap, strict=True)), ZERO)
             mean = arb(float(block.tangent[row, 0])) - gap[0]
-            total = total + (self.mass(dense) - sum(dense, ZERO)) * mean
+            total = total + (self.mass(row, dense) - sum(dense, ZERO)) * mean
         return [total]
 
     def _hvp(self, reduction: str) -> list[arb]:
@@ -85,7 +85,7 @@ class ExactTruth(ExactGradients):
             elif block.reduces:
                 spike = self.spikes[row] if block.by_index else ZERO
                 dense = self.dense(row)
-                mass = spike + (ZERO if dense is None else self.mass(dense))
+                mass = spike + (ZERO if dense is None else self.mass(row, dense))
                 result += [scales[row] * mass * q * g for q, g in zip(*found, strict=True)]
             else:
                 result += _normaliser(block.operation, *found, list(map(arb, block.upstream("none")[row].tolist())))

@@ -298,7 +298,7 @@ class FastGradients:
             part = mass * at.p
             with np.errstate(invalid="ignore"):
                 radius = radius + np.abs(mass) * radius_p + (self.block.classes + 6) * U * size * at.p
-                radius += 5 * U * self.a.dense_magnitude + U * (np.abs(part) + np.abs(slope))
+                radius += 5 * U * self.a.dense_magnitude + U * (2 * np.abs(part) + np.abs(slope))
                 slope = slope + (part - self.a.dense)
                 radius += 2 * U * np.abs(slope)
         return slope, SLACK * radius

@@ -74,13 +74,13 @@ def test_weights_with_smoothing(kind: type[Numpy], declared: str, results: str, 
     assert {each.reduction for each in found} == {"none", "sum", "mean"}
 
 
-def test_weights_with_class_probabilities() -> None:
+@pytest.mark.parametrize("summing", ["exact", "normalised"])
+def test_weights_with_class_probabilities(summing: str) -> None:
     case = "weighted-soft-targets"
-    both = declaring("label-smoothing-weights", "product-of-sums")
-    both.policies["weighted-probability-mean"] = declaring("weighted-probability-mean", "by-weight").policies[
-        "weighted-probability-mean"
-    ]
-    found = [each for each in outcomes(ByProduct, case, both) if each.check != "policy"]
+    all_three = declaring("label-smoothing-weights", "product-of-sums")
+    for policy, value in (("weighted-probability-mean", "by-weight"), ("unnormalised-probabilities", summing)):
+        all_three.policies[policy] = declaring(policy, value).policies[policy]
+    found = [each for each in outcomes(ByProduct, case, all_three) if each.check != "policy"]
     assert {each.verdict for each in found} == {"deviation"}, [(e.check, e.reduction, e.verdict) for e in found]
     assert NORMATIVE.label_smoothing_weights == "weighted"
     found = [each for each in outcomes(ByProduct, case, NUMPY) if each.check != "policy"]
