@@ -55,7 +55,11 @@ class Tinygrad(Adapter):
 
 def _with_classes_at(place: int, tensor: Tensor, axis: int | None) -> Tensor:
     """The class axis where the method expects it; the one axis of a tensor of rank 1 stays where it is."""
-    if axis is None or tensor.ndim < 2 or axis % tensor.ndim == place % tensor.ndim:
+    if axis is None:
+        return tensor
+    if not -tensor.ndim <= axis < tensor.ndim:  # no method of tinygrad's would see it
+        raise IndexError(f"axis {axis} of a tensor of rank {tensor.ndim}")
+    if tensor.ndim < 2 or axis % tensor.ndim == place % tensor.ndim:
         return tensor
     order = [each for each in range(tensor.ndim) if each != axis % tensor.ndim]
     order.insert(place % tensor.ndim, axis % tensor.ndim)
