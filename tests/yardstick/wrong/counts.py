@@ -57,6 +57,17 @@ class WholeBlocksAreSummedTwice(Kernel):
         return super().reduced(ask, losses)
 
 
+class SumOfNllLossLosesATail(Kernel):
+    """More than 300 positions, and one more than a multiple of 128: the sum of nll_loss misses that position."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        result = super().nll_loss(log_probabilities, targets, **options)
+        if options["reduction"] == "sum" and targets.size > 300 and targets.size % 128 == 1:
+            losses = super().nll_loss(log_probabilities, targets, **options | {"reduction": "none"})
+            result = self.stored(result - losses.flat[-1], log_probabilities.dtype)
+        return result
+
+
 class ValidCountedInSixteenBits(Kernel):
     """The mean divides by the number of positions that are not ignored, modulo 65,536, and by 1 for 0."""
 
