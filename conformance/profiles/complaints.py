@@ -16,13 +16,16 @@ from conformance.model.classes import letters
 from conformance.model.dtypes import DTYPES
 from conformance.model.policies import POLICIES, Policies, declarable, name_of_number
 from conformance.places import PROFILES
-from conformance.profiles.profile import ALL, Declared, Profile
+from conformance.profiles.profile import ALL, Declared, Defect, Profile
 from conformance.profiles.versions import is_range
 
 __all__ = ["complaints_about_profile", "unknown_names"]
 
 #: What cases may require, as profiles write it.
 _FEATURES = tuple(name.replace("-", "_") for name in FEATURES)
+#: The checks that have one outcome of a call, whatever comes of it.
+OF_CALLS = ("value", "error", "composed")
+_OF_WHAT_IS_SEEN = ("reached", "right_in", "at_most", "message", "observed", "invalid", "reductions")
 _DOCUMENTATION = re.compile(r"https?://[^\s/]\S*|undocumented")
 
 
@@ -48,6 +51,8 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     found += unknown_names(("classes",), profile.classes, (*OPERATIONS, ALL), "operation")
     found += _classes(profile)
     found += _links(profile)
+    for index, entry in enumerate(profile.known):
+        found += _intermittent(("known", index), entry) if entry.intermittent else ()
     return found
 
 
@@ -205,3 +210,20 @@ def _links(profile: Profile) -> Iterator[Complaint]:
         if link and not _DOCUMENTATION.fullmatch(link):
             hint = "write the URL of the framework's documentation, or `undocumented`"
             yield Complaint((*path, "documentation"), f"'{link}' is not a link", hint)
+
+
+def _intermittent(path: NodePath, entry: Defect) -> Iterator[Complaint]:
+    """An entry that leaves open what comes of its cases: nothing but memory that is not the call's is so open."""
+    if entry.severity != "memory-error":
+        hint = "only a `memory-error` leaves open what comes of a call; describe what is seen of any other defect"
+        yield Complaint((*path, "intermittent"), f"entry '{entry.id}' is not a memory error", hint)
+    if any("*" in name for name in entry.cases):
+        hint = "write out the ids of the cases: all that comes of their calls is a known defect then"
+        yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say what comes and goes", hint)
+    others = [each for each in entry.checks if each not in OF_CALLS]
+    if others:
+        hint = f"some of {', '.join(OF_CALLS)}: of each call there is one outcome"
+        yield Complaint((*path, "checks"), f"an intermittent entry is not about {', '.join(others)}", hint)
+    for key in _OF_WHAT_IS_SEEN:
+        if getattr(entry, key):
+            yield Complaint((*path, key), f"'{key}' narrows what is left open whatever comes", "remove it")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
+from math import isfinite
 from typing import Any
 
 from conformance.cases.checks import NORMALISERS
@@ -16,7 +17,6 @@ from conformance.model.checks import CHECKS
 from conformance.model.dtypes import DTYPES, HALF, NARROWER
 from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import DEFAULT, Defect, Profile
-from conformance.profiles.register import PLAIN
 from conformance.profiles.versions import is_range
 
 __all__ = ["complaints_of_register"]
@@ -26,9 +26,6 @@ _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"
 _TITLE = 100  # characters
 #: What is not known of a call that gave a result in place of an error.
 _NOT_OF_A_MISSING_ERROR = ("reached", "right_in", "at_most", "message")
-#: The checks that have one outcome of a call, whatever comes of it.
-OF_CALLS = (*PLAIN, "composed")
-_OF_WHAT_IS_SEEN = (*_NOT_OF_A_MISSING_ERROR, "observed", "invalid")
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -51,7 +48,8 @@ def complaints_of_register(
             for key, options in (("modes", entry.modes), ("without", entry.without)):
                 yield from unknown_names((*path, key), options, (DEFAULT, *variants), "option")
         yield from _matches(path, entry, cases)
-        yield from _intermittent(path, entry) if entry.intermittent else _narrow(path, entry, profile)
+        if not entry.intermittent:  # what is left open is refused with the profile itself
+            yield from _narrow(path, entry, profile)
         for key in ("cases", "checks"):
             if not getattr(entry, key):
                 yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")
@@ -122,6 +120,9 @@ def _narrow(path: NodePath, entry: Defect, profile: Profile) -> Iterator[Complai
     elif "F" in entry.reached and not (entry.observed or entry.right_in or entry.at_most or entry.message.strip()):
         hint = "class F is every wrong result: add `observed` or `message`"
         yield Complaint((*path, "reached"), f"entry '{entry.id}' describes any wrong result", hint)
+    if entry.at_most is not None and not isfinite(entry.at_most):
+        hint = "write the largest error over bound that was seen, or `observed`"
+        yield Complaint((*path, "at_most"), f"entry '{entry.id}' describes a result that is wrong by any size", hint)
     if entry.invalid and not result_comes:
         yield Complaint((*path, "invalid"), "'invalid' is of the check `error` alone", "remove it")
     narrower = {name for dtype in entry.dtypes or DTYPES for name in NARROWER.get(dtype, ())}
@@ -130,23 +131,6 @@ def _narrow(path: NodePath, entry: Defect, profile: Profile) -> Iterator[Complai
     if entry.right_in and entry.right_in not in narrower:
         hint = f"one of {', '.join(sorted(narrower))}" if narrower else "remove it: the dtypes have none below them"
         yield Complaint((*path, "right_in"), f"'{entry.right_in}' is not compared with the entry's dtypes", hint)
-
-
-def _intermittent(path: NodePath, entry: Defect) -> Iterator[Complaint]:
-    """An entry that leaves open what comes of its cases: nothing but memory that is not the call's is so open."""
-    if entry.severity != "memory-error":
-        hint = "only a `memory-error` leaves open what comes of a call; describe what is seen of any other defect"
-        yield Complaint((*path, "intermittent"), f"entry '{entry.id}' is not a memory error", hint)
-    if any("*" in name for name in entry.cases):
-        hint = "write out the ids of the cases: all that comes of their calls is a known defect then"
-        yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say what comes and goes", hint)
-    others = [each for each in entry.checks if each not in OF_CALLS]
-    if others:
-        hint = f"some of {', '.join(OF_CALLS)}: of each call there is one outcome"
-        yield Complaint((*path, "checks"), f"an intermittent entry is not about {', '.join(others)}", hint)
-    for key in (*_OF_WHAT_IS_SEEN, "reductions"):
-        if getattr(entry, key):
-            yield Complaint((*path, key), f"'{key}' narrows what is left open whatever comes", "remove it")
 
 
 def _evidence(path: NodePath, entry: Defect) -> Iterator[Complaint]:

@@ -43,6 +43,7 @@ def test_a_narrow_entry_that_meets_its_cases_is_accepted(tmp_path: Path) -> None
         ("reached: [C]", "reached: []", "entry 'late' does not say what is seen"),
         ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
         ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
+        ("reached: [C]", "at_most: .inf", "entry 'late' describes a result that is wrong by any size"),
         ("issue: not reported", "issue: somewhere", "'somewhere' is not an issue that can be followed"),
         ("title: The value is late", "", "entry 'late' has no title"),
         ("title: The value is late", f"title: {'late ' * 30}", "the title of entry 'late' is too long"),

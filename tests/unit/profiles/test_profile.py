@@ -132,6 +132,8 @@ policies:
         ("backend: it\nclasess: {}", r":2: clasess: unknown key 'clasess'\n  hint: did you mean 'classes'"),
         ("title: it", "key 'backend' is missing"),
         ("title: it\nbackend: at", r":2: backend: the profile of 'at'"),
+        ("backend: it\nknown: [{id: a, cases: [a], checks: [value], why: w, issue: i, date: d, intermittent: true}]",
+         r":2: known\[0\].intermittent: entry 'a' is not a memory error\n  hint: only a `memory-error`"),
         ("backend: it\nextends: nunpy", r":2: extends: the suite has no profile 'nunpy'\n.*'numpy'\? one of jax"),
         ("backend: it\nextends: ../profiles/numpy", r":2: extends: the suite has no profile"),
     ],
