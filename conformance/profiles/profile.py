@@ -16,7 +16,7 @@ from conformance.model.severities import Severity
 from conformance.model.verdicts import Verdict
 from conformance.profiles.versions import is_within
 
-__all__ = ["ALL", "UNDECLARED", "Declared", "Defect", "Exceptional", "Feature", "Profile"]
+__all__ = ["ALL", "COMPOSED", "UNDECLARED", "Declared", "Defect", "Exceptional", "Feature", "Profile"]
 
 Support = Literal["native", "composed", "unsupported"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -140,7 +140,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 #: The operation that stands for those which are not named.
 ALL = "all"
 #: What an operation is composed of by the suite: it takes what each of these takes.
-_COMPOSED: Mapping[OperationName, tuple[OperationName, ...]] = {"nll_loss_of_log_softmax": ("log_softmax", "nll_loss")}
+COMPOSED: Mapping[OperationName, tuple[OperationName, ...]] = {"nll_loss_of_log_softmax": ("log_softmax", "nll_loss")}
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,8 +179,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         by_operation = value if isinstance(value, Mapping) else {ALL: value}
 
         def taken(operation: OperationName) -> tuple[DtypeName, ...]:
-            if operation not in by_operation and operation in _COMPOSED:
-                of_parts = [taken(part) for part in _COMPOSED[operation]]
+            if operation not in by_operation and operation in COMPOSED:
+                of_parts = [taken(part) for part in COMPOSED[operation]]
                 return tuple(dtype for dtype in DTYPES if all(dtype in each for each in of_parts))
             stated = by_operation.get(operation, by_operation.get(ALL, DTYPES))
             return tuple(dtype for dtype in DTYPES if dtype in stated)

@@ -8,7 +8,7 @@ units nor what ran before makes a difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
@@ -18,11 +18,11 @@ import msgspec
 
 from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, Outcome
-from conformance.profiles.profile import DEFAULT, Defect
+from conformance.profiles.profile import COMPOSED, DEFAULT, Defect
 from conformance.profiles.subject import Subject
 from conformance.profiles.versions import is_range, is_within
 
-__all__ = ["PLAIN", "Evidence", "MemoryErrors", "apply_register", "entries_for"]
+__all__ = ["PLAIN", "Evidence", "MemoryErrors", "apply_register", "entries_for", "errors_of_parts", "is_of_part"]
 
 #: The checks of a call that is not transformed: what came of it, or that it was refused.
 PLAIN = ("value", "error")
@@ -36,6 +36,25 @@ def entries_for(subject: Subject) -> tuple[Defect, ...]:
     Raises UsageError for an entry whose versions are not a specifier.
     """
     return tuple(entry for entry in subject.profile.known if _applies(entry, subject))
+
+
+def errors_of_parts(subject: Subject) -> tuple[Defect, ...]:
+    """The entries that hold for a composition of which one part is a user's own code, and the other is not."""
+    return tuple(
+        msgspec.structs.replace(entry, ops=[operation])
+        for entry in entries_for(subject)
+        for operation in COMPOSED
+        if operation in subject.overridden and is_of_part(entry, operation, subject.overridden)
+    )
+
+
+def is_of_part(entry: Defect, operation: str, foreign: Collection[str]) -> bool:
+    """Whether an entry says what a part of a composition raises that is not among the ``foreign`` operations.
+
+    It names the composition and that part. A number may come of either part, so that only errors are so described.
+    """
+    parts = {*entry.ops}.intersection(COMPOSED.get(operation, ()))
+    return operation in entry.ops and bool(entry.message and parts) and parts.isdisjoint(foreign)
 
 
 def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> list[Outcome]:

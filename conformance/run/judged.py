@@ -14,7 +14,8 @@ from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
 from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
-from conformance.profiles.profile import Profile
+from conformance.profiles.profile import Defect, Profile
+from conformance.profiles.register import is_of_part
 from conformance.profiles.subject import Subject
 from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.plan import Plan, Portion, RunBudget
@@ -275,9 +276,13 @@ def _with_register(profile: Profile, description: Description) -> Profile:
     inherited = [
         msgspec.structs.replace(entry, ops=ops)
         for entry in profile_named(profile.extends).known
-        if (ops := [op for op in entry.ops or OPERATIONS if op not in description.foreign])
+        if (ops := [op for op in entry.ops or OPERATIONS if _is_theirs(entry, op, description.foreign)])
     ]
     return msgspec.structs.replace(profile, known=[*profile.known, *inherited])
+
+
+def _is_theirs(entry: Defect, operation: str, foreign: Collection[str]) -> bool:
+    return operation not in foreign or is_of_part(entry, operation, foreign)
 
 
 def _left_out(skip: Skip, subject: Subject) -> Outcome:

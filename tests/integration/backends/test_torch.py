@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from conformance.backends.contract import Call, Unsupported
+from conformance.cases.load import load_suite
+from conformance.places import CASES
+from conformance.run.judged import judged
 from tests.support.adapters import backend_of, numpy_dtype, options
 
 
@@ -36,3 +40,28 @@ class TestTorch:
         call = Call("cross_entropy", {"targets": backend.tensor(targets)}, options("cross_entropy", 1))
         with pytest.raises(TypeError, match="must be Tensor"):
             backend.evaluate(call, backend.tensor(np.zeros((1, 3))))
+
+
+MINE = """
+from conformance.backends.adapters.torch import Torch
+
+
+class Mine(Torch):
+    def {method}(self, *given, **options):
+        return super().{method}(*given, **options)
+"""
+
+
+@pytest.mark.parametrize("own", ["", "backend: mine\nextends: torch\n"], ids=["", "profile"])
+@pytest.mark.parametrize(("method", "verdict"), [("log_softmax", "known"), ("nll_loss", "fail")])
+def test_what_pytorchs_nll_loss_raises_is_not_the_fault_of_ones_log_softmax(
+    tmp_path: Path, method: str, verdict: str, own: str
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format(method=method))
+    if own:
+        (tmp_path / "mine.profile.yaml").write_text(own)
+    case = "along.composed.rank-4.axis-minus-2.default.last-class"
+    entries = [each for each in load_suite((CASES,)).entries if each.case.id == case]
+    found = [each for unit in judged(str(tmp_path / "mine.py"), entries, dtypes=("float32",)) for each in unit]
+    assert {each.verdict for each in found if each.check == "gradient"} == {verdict}
+    assert {each.verdict for each in found if each.check == "value"} == {"pass"}

@@ -16,7 +16,7 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
-from conformance.profiles.register import Evidence, apply_register, entries_for
+from conformance.profiles.register import Evidence, apply_register, entries_for, errors_of_parts
 from conformance.profiles.subject import Subject
 
 ENTRY = Defect(
@@ -179,6 +179,27 @@ def test_entries_hold_for_versions_modes_and_operations_of_the_framework(changes
     profile = Profile(backend="b", known=[entry])
     subject = Subject("b", identity, profile, overridden=frozenset({"softmax"}))
     assert bool(entries_for(subject)) == holds
+
+
+@pytest.mark.parametrize(
+    ("changes", "overridden", "holds"),
+    [
+        ({}, {"log_softmax"}, True),  # nll_loss is the framework's
+        ({}, {"nll_loss"}, False),
+        ({}, {"nll_loss", "log_softmax"}, False),
+        ({"ops": ["nll_loss"]}, {"log_softmax"}, False),  # nothing is said of the composition
+        ({"ops": ["nll_loss_of_log_softmax"]}, {"log_softmax"}, False),  # nor of which part it is
+        ({"message": "", "observed": ["0.0"]}, {"log_softmax"}, False),  # whose number it is, nobody knows
+    ],
+)
+def test_what_a_part_of_the_framework_raises_is_known_of_a_composition(
+    changes: dict[str, Any], overridden: set[str], holds: bool
+) -> None:
+    about = {"ops": ["nll_loss", "nll_loss_of_log_softmax"], "message": "contiguous", "reached": [], "at_most": None}
+    entry = msgspec.structs.replace(ENTRY, **about | changes)
+    profile = Profile(backend="b", known=[entry])
+    subject = Subject("b", profile=profile, overridden=frozenset(overridden | {"nll_loss_of_log_softmax"}))
+    assert [each.ops for each in errors_of_parts(subject)] == [["nll_loss_of_log_softmax"]] * holds
 
 
 @pytest.mark.parametrize(
