@@ -42,7 +42,9 @@ are those on which it was observed. The command derives the exact result and sho
 framework gives. `python -m tests.support.registers BACKEND` runs a stand-alone script of each
 entry, in a process of its own, and says whether it shows. *not reported*: of no thread that was
 found is it the subject. The gravest were searched for last on 2026-11-30, not all of the lighter
-ones. Of each backend the gravest come first.
+ones. Of each backend the gravest come first. What is counted are entries: a defect that shows
+otherwise in another dtype, check or mode has one for each. *observed* are the numbers that came, or
+the accuracy class that they reach (`D`, `E`, or `F` for none, [bounds](bounds.md)).
 """
 #: What is observed that is written out.
 MOST = 8
