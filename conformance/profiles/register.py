@@ -53,7 +53,7 @@ def is_of_part(entry: Defect, operation: str, foreign: Collection[str]) -> bool:
 
     It names the composition and that part. A number may come of either part, so that only errors are so described.
     """
-    parts = {*entry.ops}.intersection(COMPOSED.get(operation, ()))
+    parts = {part for whole, of in COMPOSED.items() if whole == operation for part in of}.intersection(entry.ops)
     return operation in entry.ops and bool(entry.message and parts) and parts.isdisjoint(foreign)
 
 
