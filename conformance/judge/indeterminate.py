@@ -31,7 +31,11 @@ def indeterminate(
     """
     if not truth.block.reduces:
         return None
-    found = _zero_times_nan(truth, reduction, observed) if quantity == "gradient" else None
+    found = None
+    if quantity == "gradient":
+        found = _zero_times_nan(truth, reduction, observed)
+    elif quantity == "target_gradient":
+        found = _zero_times_infinity(truth, reduction, observed)
     infinite = np.isinf(exact)
     if not infinite.any():
         return found
@@ -56,6 +60,14 @@ def _zero_times_nan(truth: Truth, reduction: str, observed: Float64Array) -> Boo
         return None
     zero = nan[:, None] & (truth.fast.unscaled()[0] == 0.0)
     return np.asarray(zero.reshape(-1) & (np.isnan(observed) | (observed == 0.0)))
+
+
+def _zero_times_infinity(truth: Truth, reduction: str, observed: Float64Array) -> Booleans | None:
+    """Elements of the gradient by class probabilities, −ln p times an upstream gradient of 0, where p is 0."""
+    unused = truth.fast.scale(reduction).mid == 0.0
+    if not unused.any():
+        return None
+    return np.asarray((unused[:, None] & _impossible(truth)).reshape(-1) & np.isnan(observed))
 
 
 def _impossible(truth: Truth) -> Booleans:

@@ -173,3 +173,21 @@ def test_where_a_bound_is_vacuous_no_policy_is_observed(kind: type[Backend], tmp
     assert verdicts == {"sum": "not run", "default": "not run"}
     assert [each.policy for each in found if each.check == "policy"] == []
     assert {each.verdict for each in found if each.check == "value"} == {"pass"}
+
+
+class NothingOfAnImpossibleClass(Kernel):
+    """The gradient by a probability whose logit is -inf is 1."""
+
+    def loss_target_gradient(self, ask: Any, upstream: Any) -> Any:
+        found = super().loss_target_gradient(ask, upstream)
+        return np.where(np.isfinite(found), found, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "failing"),
+    [(Kernel, set()), (WithoutInfinity, set()), (NothingOfAnImpossibleClass, {"target-gradient"})],
+)
+def test_no_upstream_gradient_times_an_infinite_derivative_is_nan_or_nothing(
+    tmp_path: Path, kind: type[Backend], failing: set[str]
+) -> None:
+    assert fails(kind, tmp_path, "cross_entropy", TARGETS, "0.0") == failing
