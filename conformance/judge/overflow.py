@@ -66,18 +66,29 @@ def stress(truth: Truth, reduction: str, largest: float) -> tuple[Booleans, Bool
 
 
 def _sums_of_both_signs_exceed(truth: Truth, reduction: str, largest: float) -> Booleans:
-    """Losses whose terms of both signs together may exceed ``largest``, flat."""
-    above, below = _terms(truth)
+    """Losses whose terms of both signs together may exceed ``largest``, or those of one, beside infinite ones, flat."""
+    (above, below), loss = _terms(truth), np.where(_has_infinite_terms(truth), truth.fast.loss.mid, 0.0)
+    up, down = np.isposinf(loss).astype(np.float64), np.isneginf(loss).astype(np.float64)
     if reduction != "none":
-        above, below = truth.block.total(above), truth.block.total(below)
-    return np.asarray((above > 0) & (below > 0) & ((above + below) * 1.01 > largest))
+        above, below, up, down = map(truth.block.total, (above, below, up, down))
+    both = (above > 0) & (below > 0) & ((above + below) * 1.01 > largest)
+    return np.asarray(both | ((up > 0) & (below * 1.01 > largest)) | ((down > 0) & (above * 1.01 > largest)))
+
+
+def _has_infinite_terms(truth: Truth) -> Booleans:
+    """Rows with a class that has a part in the loss and an infinite logarithm, (P,); others only exceed float64."""
+    block, fast = truth.block, truth.fast
+    infinite = np.isinf(fast.n)
+    if fast.a.dense is None:
+        return np.asarray(infinite[np.arange(len(infinite)), block.targets])
+    return np.asarray((infinite & (fast.a.dense != 0.0)).any(axis=1))
 
 
 def _terms(truth: Truth) -> tuple[Float64Array, Float64Array]:
     """The sums of the positive and of the negative finite terms of each loss, as magnitudes, (P,)."""
     block, fast = truth.block, truth.fast
     if block.operation == "nll_loss" or fast.a.dense is None:
-        loss = np.where(np.isfinite(fast.loss.mid), fast.loss.mid, 0.0)
+        loss = np.where(np.isnan(fast.loss.mid) | _has_infinite_terms(truth), 0.0, fast.loss.mid)
         return np.maximum(loss, 0.0), np.maximum(-loss, 0.0)
     n = np.where(np.isfinite(fast.n), fast.n, 0.0)
     terms = np.where(np.isfinite(fast.a.dense), fast.a.dense, 0.0) * n

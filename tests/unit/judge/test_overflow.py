@@ -61,3 +61,25 @@ def test_a_sum_of_one_sign_is_infinite_and_nothing_else(tmp_path: Path) -> None:
 
 def test_without_a_declared_overflow_the_sum_is_what_it_is(tmp_path: Path) -> None:
     assert value_of_the_sum(NotANumber, tmp_path, UNDECLARED, "-1.0") == "fail"
+
+
+BESIDE = """\
+theme: overflow
+cases:
+  - id: both-signs
+    why: an infinite loss beside one of the other sign, which may exceed float64
+    op: nll_loss
+    log_probabilities: [[-.inf, 0.0], [0.0, 1.7e308]]
+    targets: [0, 1]
+    weight: [1.0, WEIGHT]
+    dtypes: [float64]
+    reductions: [sum]
+"""
+
+
+@pytest.mark.parametrize(("weight", "verdicts"), [("2.0", {"pass", "deviation"}), ("1.0", {"fail"})])
+def test_an_infinite_loss_beside_one_that_exceeds_the_dtype_may_sum_to_nan(
+    weight: str, verdicts: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.FILE", BESIDE.replace("WEIGHT", "{weight}"))
+    assert value_of_the_sum(NotANumber, tmp_path, NUMPY, weight) in verdicts
