@@ -16,6 +16,7 @@ from conformance.corpus.extents import extents_of
 from conformance.corpus.recipe import Recipe
 from conformance.corpus.settle import settled
 from conformance.corpus.space import FAMILY, Levels, drawn
+from conformance.fuzz.alike import but_for_one, small_case
 from conformance.fuzz.causes import Causes
 from conformance.fuzz.coverage import Pairs
 from conformance.fuzz.failures import first_failure
@@ -36,6 +37,8 @@ TOGETHER = 12
 CANDIDATES = 6
 #: The share of batches that are made of what came near its bound, and of those with identities.
 OF_THE_POOL, WITH_IDENTITIES = 0.3, 0.4
+#: The share of batches of one small call and of others that differ from it in one operand or option alone.
+NEARLY_ALIKE = 0.12
 #: Of backends that compile: the share of batches in a shape of a former one, cases that differ in their numbers alone,
 #: and the calls that shrinking may take.
 AGAIN, ALIKE, ATTEMPTS_COMPILED = 0.6, 6, 50
@@ -110,10 +113,15 @@ class Search:
             self.unasked = self.corpus.recipes[first + TOGETHER :]
         number, left = 0, self.most
         while left is None or left > 0:
-            dice = Dice(self.seed, "batch", number)
-            recipes = self._near(dice) if len(self.pool) and dice.chance(OF_THE_POOL) else self._new(dice)
-            entries, named = _entries(recipes[:left])
-            yield entries, named, dice.chance(WITH_IDENTITIES)
+            dice, alike = Dice(self.seed, "batch", number), Dice(self.seed, "alike", number)
+            if not self._compiles and alike.chance(NEARLY_ALIKE):
+                case, named, identities = small_case(alike, self._weights, "fuzz."), dict[str, Recipe](), False
+                entries = [Entry(each, THEME, _NOWHERE, 0) for each in (case, *but_for_one(case))][:left]
+            else:
+                recipes = self._near(dice) if len(self.pool) and dice.chance(OF_THE_POOL) else self._new(dice)
+                entries, named = _entries(recipes[:left])
+                identities = dice.chance(WITH_IDENTITIES)
+            yield entries, named, identities
             number, left = number + 1, None if left is None else left - len(entries)
 
     def _near(self, dice: Dice) -> list[Recipe]:

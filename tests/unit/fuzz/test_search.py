@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.checks import complaints_about
@@ -20,6 +22,7 @@ from conformance.corpus.random_cases import recipe_of
 from conformance.corpus.recipe import Recipe
 from conformance.corpus.settle import settled
 from conformance.corpus.space import FACTORS, PLAIN, drawn
+from conformance.fuzz.alike import but_for_one, small_case
 from conformance.fuzz.causes import Causes
 from conformance.fuzz.coverage import Pairs
 from conformance.fuzz.failures import first_failure
@@ -264,3 +267,37 @@ def test_what_cannot_be_tried_in_time_is_kept_as_it_is() -> None:
     causes.add(a_case([900, 5]), failure, None, 0)
     (cause,) = causes.all
     assert cause.again and "more than 512 positions" in shown(cause.traits)
+
+
+@given(st.integers(0, 2**32))
+def test_calls_that_are_nearly_alike_differ_in_one_thing_and_are_valid(seed: int) -> None:
+    case = small_case(Dice(seed), FACTORS, "fuzz.")
+    others = [*but_for_one(case)]
+    assert others
+    for other in others:
+        changed = [name for name in Case.__struct_fields__ if getattr(case, name) != getattr(other, name)]
+        assert len(changed) == 2 and changed[0] == "id", changed
+    for each in (case, *others):
+        assert not list(complaints_about(each)) and expand(Entry(each, "found", Path("found"), 0)).problems
+
+
+class ForgetsTheWeight(Numpy):
+    """Keeps losses, whatever the weight is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.kept: dict[Any, Any] = {}
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        others = str({name: each for name, each in options.items() if name != "weight"})
+        key = (logits.shape, logits.tobytes(), np.asarray(targets).tobytes(), others)
+        return self.kept.setdefault(key, found).copy()
+
+
+def test_what_is_kept_by_less_than_all_of_a_call_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.fuzz.search.NEARLY_ALIKE", 1.0)
+    found = search(ForgetsTheWeight(), 150)
+    assert "cross_entropy value: fail" in [str(each.kind) for each in found.causes.all]
+    monkeypatch.setattr("conformance.fuzz.search.NEARLY_ALIKE", 0.0)
+    assert search(ForgetsTheWeight(), 150).causes.all == []
