@@ -15,6 +15,12 @@ from conformance.backends.errors import BrokenBackend, UnknownBackend, UnknownOp
 from tests.support.specs import ONE, TWO, require_refused, write
 
 
+@pytest.fixture(autouse=True)
+def _path_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of a file goes onto the path: in that of the adapters, mlx.py would be taken for MLX from then on."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
 class TestFile:
     def test_its_only_class(self, tmp_path: Path) -> None:
         spec = write(tmp_path / "mine.py", ONE)
