@@ -30,6 +30,15 @@ NEVER = 1 << 30  # more objects than an import makes
 HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
 
 
+def _die_of_fatal_signals() -> None:
+    """Print where a fatal signal struck, and die of it, whatever handlers the backend has set while it was loaded.
+
+    PaddlePaddle 3.3.1 handles SIGABRT by allocating memory: after an abort within ``malloc`` it waits for ever.
+    """
+    faulthandler.disable()  # or the next line does nothing
+    faulthandler.enable(file=2, all_threads=False)
+
+
 def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
     """The backend, and the frame that describes it; whatever goes wrong, encoding included, becomes a refusal."""
     try:
@@ -38,6 +47,7 @@ def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
         collected = gc.get_threshold()
         gc.set_threshold(NEVER)  # what is imported stays: looking through it took a quarter of TensorFlow's import
         backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
+        _die_of_fatal_signals()
         gc.freeze()
         if gc.get_threshold()[0] == NEVER:  # what the backend has set of its own stays, as its gc.disable() does
             gc.set_threshold(*collected)
@@ -113,7 +123,7 @@ def main(arguments: list[str]) -> None:
     orders, answers, *regions = map(int, arguments)
     for each in (orders, answers, *regions):
         os.set_inheritable(each, False)
-    faulthandler.enable(file=2, all_threads=False)
+    _die_of_fatal_signals()
     order = wire.decode_order(_frame(orders))
     assert isinstance(order, Start)
     started, reply = _started(order)

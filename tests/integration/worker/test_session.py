@@ -109,6 +109,7 @@ def test_what_is_compiled_is_kept_as_long_as_the_session() -> None:
         ("Exits", "crash", "exit code 3", "the last words"),
         ("ExitsWithSuccess", "crash", "exit code 0", "ended"),
         ("Segfaults", "crash", "SIGSEGV", "Segmentation fault"),
+        ("SegfaultsBesideItsOwnHandler", "crash", "SIGSEGV", "Segmentation fault"),
         ("Aborts", "crash", "SIGABRT", "ended"),
         ("Sleeps", "timeout", "TimeoutError", "no answer within 1 s"),
         ("HangsInC", "timeout", "TimeoutError", "no answer within 1 s"),

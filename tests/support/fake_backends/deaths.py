@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -26,6 +27,14 @@ class ExitsWithSuccess(Faulty):
 class Segfaults(Faulty):
     def fault(self, call: Call, logits: Any) -> Any:
         return ctypes.string_at(0)
+
+
+class SegfaultsBesideItsOwnHandler(Segfaults):
+    """Its handler returns, and the instruction is tried again, for ever."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        signal.signal(signal.SIGSEGV, lambda *_: None)
 
 
 class Aborts(Faulty):
