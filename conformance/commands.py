@@ -68,7 +68,8 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         shows = f"{context.command_path} --help" if context else "conformance --help"
-        return _wrong(f"error: {error.format_message()}\n  hint: {shows} shows what can be written", 2)
+        problem = error.format_message().replace("valid integer range", "valid integer").replace("float range", "float")
+        return _wrong(f"error: {problem}\n  hint: {shows} shows what can be written", 2)
     except UsageError as error:
         return _wrong(f"error: {error}", 2)
     except HarnessError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance.model.outcome import Number
-from conformance.plain import on_terminal
+from conformance.plain import on_terminal, plural
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Check, Diff
 from conformance.reports.escape import escape
 from conformance.reports.render import markdown
@@ -63,10 +63,11 @@ def _changes(found: Diff) -> Iterator[tuple[str, Sequence[ChangedVerdict | Chang
 
 
 def _summary(found: Diff) -> list[str]:
-    counts = f"{len(found.regressions)} regressions, {len(found.improvements)} newly conforming"
+    counts = f"{plural(len(found.regressions), 'regression')}, {len(found.improvements)} newly conforming"
     counts += f", {len(found.accuracy)} of another class or error"
     if found.speed is not None:
-        counts += f", {len(found.speed.regressions) + len(found.speed.lost)} regressions of time"
+        slower = len(found.speed.regressions) + len(found.speed.lost)
+        counts += f", {plural(slower, 'regression')} of time"
     shared = "1 check is" if found.compared == 1 else f"{found.compared:,} checks are"
     lines = [f"{found.old} → {found.new}: {counts}", f"{shared} in both runs"]
     for name, both in found.counts.items():

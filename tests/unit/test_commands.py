@@ -58,6 +58,19 @@ def test_every_error_has_its_code_and_words(
     assert said.out == "" and words in said.err and "Traceback" not in said.err
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (click.IntRange(min=0), "'abc' is not a valid integer."),
+        (click.FloatRange(min=0), "'abc' is not a valid float."),
+    ],
+)
+def test_a_word_in_place_of_a_number(kind: click.ParamType, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    verb = click.Command("verb", params=[click.Option(["--seed"], type=kind)], callback=lambda seed: None)
+    assert run_command(verb, ["--seed", "abc"]) == 2
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_of_which_a_library_makes_another_error(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     def body() -> None:

@@ -83,6 +83,8 @@ def test_a_change_of_verdict(conformance: Run, tmp_path: Path, before: str, afte
     assert ran.code == code
     (change,) = ran.json[where]
     assert (change["case"], change["old"], change["new"]) == ("plain", before, after)
+    count = "1 regression," if where == "regressions" else "0 regressions,"
+    assert count in conformance("diff", old, new).out.splitlines()[0]
 
 
 def test_class_and_error_are_reported_beyond_the_threshold(conformance: Run, tmp_path: Path) -> None:
