@@ -15,6 +15,9 @@ from conformance.oracle.block import Block
 
 __all__ = ["Coefficients"]
 
+#: Of a row whose coefficients are products of sums: the mean weight, the spike, and the dense part.
+_Product = tuple[float, float, list[float]]
+
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
@@ -53,24 +56,32 @@ class Coefficients:
         """Mean weight and spike, (P,), and dense part, (P, C), of every row: each is its exact value, rounded once."""
         block = self.block
         mean, spike, dense = np.zeros(len(block.x)), np.zeros(len(block.x)), np.zeros_like(block.x)
-        smoothing = np.zeros(len(block.x)) if block.smoothing is None else block.smoothing[block.problem_of_row]
-        for row, (weights, labels) in enumerate(zip(self._by_class.tolist(), block.shares, strict=True)):
+        smoothing = np.zeros(len(block.counts)) if block.smoothing is None else block.smoothing
+        of_target: dict[tuple[int, bytes], _Product] = {}  # many rows have the label of another
+        for row, (problem, labels) in enumerate(zip(block.problem_of_row.tolist(), block.shares, strict=True)):
             if block.ignored[row]:
                 continue
-            # NaN and infinity have no fraction.
-            number: Any = Fraction if np.isfinite([*weights, *labels]).all() else float
-            q, epsilon = [number(each) for each in labels.tolist()], number(smoothing[row])
-            share = [epsilon / block.classes for _ in q]
-            if self.policies.label_smoothing_mass == "other-classes":
-                share = [epsilon * (1 - each) / max(block.classes - 1, 1) for each in q]
-            parts = [(1 - epsilon) * each for each in q]
-            weight = sum((number(w) * (a + b) for w, a, b in zip(weights, parts, share, strict=True)), number(0.0))
-            mean[row] = weight
-            if block.by_index:
-                spike[row] = weight * (1 - epsilon)
-                parts = [number(0.0) for _ in q]
-            dense[row] = [float(weight * (a + b)) for a, b in zip(parts, share, strict=True)]
+            key = problem, labels.tobytes()
+            if key not in of_target:
+                assert block.weight is not None
+                of_target[key] = self._product(block.weight[problem].tolist(), labels, smoothing[problem])
+            mean[row], spike[row], dense[row] = of_target[key]
         return mean, spike, dense
+
+    def _product(self, weights: list[float], labels: Float64Array, smoothing: float) -> _Product:
+        # NaN and infinity have no fraction.
+        number: Any = Fraction if np.isfinite([*weights, *labels]).all() else float
+        q, epsilon = [number(each) for each in labels.tolist()], number(smoothing)
+        share = [epsilon / len(q) for _ in q]
+        if self.policies.label_smoothing_mass == "other-classes":
+            share = [epsilon * (1 - each) / max(len(q) - 1, 1) for each in q]
+        parts = [(1 - epsilon) * each for each in q]
+        weight = sum((number(w) * (a + b) for w, a, b in zip(weights, parts, share, strict=True)), number(0.0))
+        spike = number(0.0)
+        if self.block.by_index:
+            spike = weight * (1 - epsilon)
+            parts = [number(0.0) for _ in q]
+        return float(weight), float(spike), [float(weight * (a + b)) for a, b in zip(parts, share, strict=True)]
 
     @cached_property
     def spike(self) -> Float64Array:
