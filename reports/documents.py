@@ -27,7 +27,7 @@ from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.merge import Merged, merge
 from conformance.reports.nightly.frameworks import read_frameworks
 from conformance.reports.semantics import semantics
-from conformance.reports.semantics_text import semantics_lines
+from conformance.reports.semantics_text import semantics_by_value
 from conformance.reports.versions import version_histories
 from conformance.reports.versions_text import histories_data, read_histories, versions_text
 
@@ -67,7 +67,8 @@ _POLICIES = """# The semantics matrix
 Where implementations legitimately differ, each choice has a name, a *policy*. A backend's profile
 declares its choices. The cases observe them: of the values that a policy may take, those that
 describe what was seen. Neither is derived from the other. `conformance list policies` prints what
-is declared, `--observed RUN` adds what a run observed, and the summary of every run has this table.
+is declared, `--observed RUN` adds what a run observed, and the summary of every run has a table
+with a column for each backend. What differs from a declaration is in the [registers](findings.md).
 How a policy is observed, and what follows where the two differ, is in [verdicts and
 policies](semantics.md).
 
@@ -168,7 +169,7 @@ def _place(place: str) -> str:
 
 def policies_text(merged: Merged) -> str:
     """The page in Markdown."""
-    return _POLICIES + "\n".join(semantics_lines(semantics(merged.relations))) + "\n"
+    return _POLICIES + "\n".join(semantics_by_value(semantics(merged.relations))) + "\n"
 
 
 @click.command()

@@ -268,7 +268,7 @@ def _observed(policy: str, found: Sequence[_Seen], declared: str = "") -> Observ
     than the policy's shows nothing at all.
     """
     if policy in BY_CHECK.values():
-        return _by_verdict(found)
+        return _by_verdict(found, declared)
     evident = [each for each in found if each.verdict not in ("unsupported", "not run") and each.values]
     if not evident:
         lacking = [each for each in found if each.verdict == "unsupported"]
@@ -290,10 +290,11 @@ def _observed(policy: str, found: Sequence[_Seen], declared: str = "") -> Observ
     return Observed(tuple(distinct), _calls(sound), tuple(sorted(odd)))
 
 
-def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
-    """Wrong where a check failed; refused where a call raised as is declared, or none was made; supported otherwise.
+def _by_verdict(found: Sequence[_Seen], declared: str) -> Observed | None:
+    """Wrong where a check failed; refused where each call raised as is declared, or none was made; supported otherwise.
 
-    A known defect shows nothing of the others, unless there are no others.
+    A known defect shows nothing of the others, unless there are no others. Where another policy has a call raise, as of
+    a label out of range, that says nothing of this one.
     """
     evident = [each for each in found if each.verdict in _BY_VERDICT]
     evident = [each for each in evident if each.verdict != "known"] or evident
@@ -302,9 +303,11 @@ def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
         return Observed((("wrong",),), _calls(evident), tuple(wrong))
     raised = any(each.verdict == "deviation" and each.values is None for each in evident)
     if evident:
-        return Observed((("refused" if raised else "supported",),), _calls(evident))
-    refused = any(each.verdict == "unsupported" for each in found)
-    return Observed((("refused",),), _calls(found)) if refused else None
+        refused = raised and not any(each.verdict == "pass" for each in evident)
+        return Observed((("refused" if refused else "supported",),), _calls(evident))
+    if not any(each.verdict == "unsupported" for each in found):
+        return None
+    return Observed(_LACKING if declared == NOT_OFFERED else (("refused",),), _calls(found))
 
 
 def _calls(found: Sequence[_Seen]) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.reports.columns import Column
 from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.render import markdown
 from conformance.reports.semantics import NOT_OFFERED, PolicyCell, PolicyRow, SemanticsMatrix
-from conformance.reports.table import Cell, Content, Table
+from conformance.reports.table import AnyCell, Cell, Content, Table
 
-__all__ = ["DIFFERS", "LEGEND", "MODES", "semantics_lines", "semantics_rows"]
+__all__ = ["DIFFERS", "LEGEND", "MODES", "semantics_by_value", "semantics_lines", "semantics_rows"]
 
 DIFFERS = "≠"
 MODES = "⇄"
@@ -30,6 +31,47 @@ def semantics_lines(matrix: SemanticsMatrix, *, links: bool = True) -> list[str]
     table = Table(["policy", *(column.label for column in matrix.columns)], rows)
     lines = [wrapped(LEGEND), "", *markdown(table)]
     return [*lines, "", *_documentation(matrix)] if links else lines
+
+
+def semantics_by_value(matrix: SemanticsMatrix) -> list[str]:
+    """A table with a row for each policy and what was observed of it, and the backends of which it was.
+
+    For runs of more backends than a table on a page can have columns. Documentation as of :func:`semantics_lines`.
+    """
+    rows: list[list[AnyCell]] = [
+        [_head(row), cell, _names(columns, matrix.columns)] for row in matrix.rows for cell, columns in _groups(row)
+    ]
+    of = wrapped("Of " + escape(", ".join(column.label for column in matrix.columns)) + ".")
+    table = markdown(Table(["policy", "observed", "of"], rows))
+    return [wrapped(LEGEND), "", of, "", *table, "", *_documentation(matrix)]
+
+
+def _groups(row: PolicyRow) -> list[tuple[Cell, list[Column]]]:
+    """What is in the cells of a row, each with its columns; of most columns first, what is not offered last."""
+    groups: dict[tuple[Content, str, str], list[Column]] = {}
+    for column, policy in row.cells.items():
+        cell = _cell(policy)
+        found = cell if isinstance(cell, Cell) else Cell(cell)
+        if found.content != "–":
+            groups.setdefault((found.content, found.note, found.mark), []).append(column)
+    ordered = sorted(groups.items(), key=lambda each: (each[0][0] == NOT_OFFERED, -len(each[1])))
+    return [(Cell(content, note=note, mark=mark), columns) for (content, note, mark), columns in ordered]
+
+
+def _names(columns: list[Column], every: tuple[Column, ...]) -> str:
+    """``jax, torch (6 modes), torch:export``: the modes of a backend are counted where they are all there."""
+    here, all_ = _by_backend(columns), _by_backend(every)
+    return ", ".join(
+        f"{name} ({len(labels)} modes)" if labels == all_[name] and len(labels) > 1 else ", ".join(labels)
+        for name, labels in here.items()
+    )
+
+
+def _by_backend(columns: Sequence[Column]) -> dict[str, list[str]]:
+    modes: dict[str, list[str]] = {}
+    for column in columns:
+        modes.setdefault(column.backend.partition(":")[0], []).append(column.backend)
+    return modes
 
 
 def semantics_rows(matrix: SemanticsMatrix) -> list[dict[str, Any]]:

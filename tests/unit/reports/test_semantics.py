@@ -6,13 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from conformance.model.backend import BackendId, BackendRecord, Declaration
 from conformance.model.outcome import Outcome
 from conformance.model.records import Header
 from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
 from conformance.reports.semantics import NOT_OFFERED, PolicyCell, PolicyRow, SemanticsMatrix, semantics
-from conformance.reports.semantics_text import semantics_lines, semantics_rows
+from conformance.reports.semantics_text import semantics_by_value, semantics_lines, semantics_rows
 from conformance.results.store import Writer, read_run
 
 
@@ -158,6 +160,35 @@ def test_checks_of_derivatives_speak_for_their_policies() -> None:
         "double-differentiation": "wrong",
         "forward-mode": "refused",
     }
+
+
+def test_a_call_that_another_policy_has_raise_says_nothing_of_a_derivative() -> None:
+    raised = msgspec.structs.replace(row("", [], check="forward-mode", verdict="deviation"), observed=None)
+    passed = row("", [], check="forward-mode", verdict="pass", case="d")
+    declared = record(forward_mode="supported")
+    assert cells(only([raised, passed], declared))["b"].observed_text == "supported"
+    assert cells(only([raised], declared))["b"].observed_text == "refused"
+
+
+def test_a_derivative_that_is_declared_not_to_be_there_is_no_difference() -> None:
+    lacking = row("", [], check="forward-mode", verdict="unsupported")
+    cell = cells(only([lacking], record(forward_mode="unsupported")))["b"]
+    assert cell.observed_text == NOT_OFFERED and cell.differing == ()
+    assert cells(only([lacking], record(forward_mode="supported")))["b"].differing == ("",)
+
+
+def test_by_value_the_modes_of_a_backend_that_agree_are_counted() -> None:
+    names = ["a", "a:graph", "b", "b:eager", "c"]
+    seen = {"a": "nan", "a:graph": "nan", "b": "nan", "b:eager": "raise"}
+    outcomes = [row("p", [value], backend=name) for name, value in seen.items()]
+    outcomes.append(row("p", [], backend="c", verdict="unsupported"))
+    lines = semantics_by_value(matrix_of(outcomes, *(record(name, p="nan") for name in names)))
+    found = [line.replace("\\", "") for line in lines if line.startswith("| p")]
+    assert found[1:] == [
+        "| p ⇄ b | nan | a (2 modes), b |",
+        "| p ⇄ b | **≠** raise (nan declared) | b:eager |",
+        "| p ⇄ b | not offered | c |",
+    ]
 
 
 def test_versions_of_one_backend_stand_side_by_side(tmp_path: Path) -> None:
