@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -64,24 +63,44 @@ class Coefficients:
             key = problem, labels.tobytes()
             if key not in of_target:
                 assert block.weight is not None
-                of_target[key] = self._product(block.weight[problem].tolist(), labels, smoothing[problem])
+                of_target[key] = self._product(block.weight[problem].tolist(), labels, float(smoothing[problem]))
             mean[row], spike[row], dense[row] = of_target[key]
         return mean, spike, dense
 
     def _product(self, weights: list[float], labels: Float64Array, smoothing: float) -> _Product:
-        # NaN and infinity have no fraction.
-        number: Any = Fraction if np.isfinite([*weights, *labels]).all() else float
-        q, epsilon = [number(each) for each in labels.tolist()], number(smoothing)
-        share = [epsilon / len(q) for _ in q]
+        """(Σ w_c t_c)·t_c with t_c = (1−ε)q_c + ε/C, over common denominators: all of it is in whole numbers.
+
+        With a smoothing of the other classes alone, t_c = (1−ε)q_c + ε(1−q_c)/(C−1).
+        """
+        if not np.isfinite([*weights, *labels]).all():
+            return self._of_infinite(weights, labels, smoothing)
+        (w, per_weight), (q, per_label), ((e,), one) = map(_whole, (weights, labels.tolist(), [smoothing]))
         if self.policies.label_smoothing_mass == "other-classes":
-            share = [epsilon * (1 - each) / max(len(q) - 1, 1) for each in q]
-        parts = [(1 - epsilon) * each for each in q]
-        weight = sum((number(w) * (a + b) for w, a, b in zip(weights, parts, share, strict=True)), number(0.0))
-        spike = number(0.0)
+            others = max(len(q) - 1, 1)
+            share = [e * (per_label - each) for each in q]
+        else:
+            others = len(q)
+            share = [e * per_label] * len(q)
+        label = [(one - e) * others * each for each in q]
+        per_target = one * others * per_label
+        weight = sum(each * (a + b) for each, a, b in zip(w, label, share, strict=True))
+        per_mean = per_weight * per_target
+        spread = share if self.block.by_index else [a + b for a, b in zip(label, share, strict=True)]
+        spike = _quotient(weight * (one - e), per_mean * one) if self.block.by_index else 0.0
+        dense = {each: _quotient(weight * each, per_mean * per_target) for each in {*spread}}
+        return _quotient(weight, per_mean), spike, [dense[each] for each in spread]
+
+    def _of_infinite(self, weights: list[float], labels: Float64Array, smoothing: float) -> _Product:
+        """The same where NaN and infinity take part, which no fraction holds."""
+        q = labels.tolist()
+        share = [smoothing / len(q) for _ in q]
+        if self.policies.label_smoothing_mass == "other-classes":
+            share = [smoothing * (1.0 - each) / max(len(q) - 1, 1) for each in q]
+        parts = [(1.0 - smoothing) * each for each in q]
+        weight = sum((w * (a + b) for w, a, b in zip(weights, parts, share, strict=True)), 0.0)
         if self.block.by_index:
-            spike = weight * (1 - epsilon)
-            parts = [number(0.0) for _ in q]
-        return float(weight), float(spike), [float(weight * (a + b)) for a, b in zip(parts, share, strict=True)]
+            return weight, weight * (1.0 - smoothing), [weight * each for each in share]
+        return weight, 0.0, [weight * (a + b) for a, b in zip(parts, share, strict=True)]
 
     @cached_property
     def spike(self) -> Float64Array:
@@ -162,3 +181,18 @@ class Coefficients:
             weighted = self.policies.label_smoothing_weights == "weighted"
             spared = smoothing / max(block.classes - 1, 1) * (factor if weighted else 1.0)
         return (1.0 - smoothing) * factor - spared
+
+
+def _whole(numbers: list[float]) -> tuple[list[int], int]:
+    """Finite numbers as whole ones over one denominator, a power of two."""
+    ratios = [each.as_integer_ratio() for each in numbers]
+    largest = max((below for _, below in ratios), default=1)
+    return [above * (largest // below) for above, below in ratios], largest
+
+
+def _quotient(above: int, below: int) -> float:
+    """Rounded once, as Python's quotient of whole numbers is."""
+    try:
+        return above / below
+    except OverflowError:
+        return math.copysign(math.inf, above)
