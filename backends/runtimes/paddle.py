@@ -20,8 +20,14 @@ __all__ = ["PaddleRuntime"]
 
 
 class PaddleRuntime(Runtime):
-    """``paddle.grad``; forward mode is ``paddle.incubate.autograd.jvp``, which is reverse mode twice."""
+    """``backward`` for the gradient, and else ``paddle.grad``; forward mode is reverse mode twice.
 
+    That is ``paddle.incubate.autograd.jvp``.
+    """
+
+    # What paddle.grad keeps of the graph is one of the process: of paddle.exp in two threads it raises, or ends the
+    # process (3.3.1). paddle.autograd.backward is right there.
+    of_one_thread: ClassVar[frozenset[str]] = frozenset({"forward-mode", "second-order", "second-backward"})
     variables: ClassVar[tuple[str, ...]] = ("FLAGS_", "PADDLE_")
     distributions: ClassVar[tuple[str, ...]] = ("paddlepaddle", "numpy")
 
@@ -72,8 +78,11 @@ class PaddleRuntime(Runtime):
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         x = _differentiable(x)
         value = function(x)
-        (gradient,) = paddle.grad([value], [x], [cotangent])
-        return value.detach(), gradient
+        paddle.autograd.backward([value], [cotangent])
+        gradient = x.grad
+        if gradient is None:  # nothing comes back, which paddle.grad refuses
+            (gradient,) = paddle.grad([function(x)], [x], [cotangent])
+        return value.detach(), gradient.detach()
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         value, derivative = paddle.incubate.autograd.jvp(function, x, tangent)
