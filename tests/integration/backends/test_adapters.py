@@ -180,11 +180,17 @@ FEATURES: dict[str, dict[str, Any]] = {
 }
 
 
+#: The features by which a library's losses are others than the definition's, as its register or its policies say.
+OTHERWISE = {"paddle": {"label_smoothing", "probability_targets weight"}}
+
+
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize("name", TOGETHER)
 def test_features_are_right_or_unsupported(name: str, feature: str, reduction: str) -> None:
     declared = profile(name)["features"]
+    if not OTHERWISE.get(name, set()).isdisjoint(FEATURES[feature]):
+        pytest.skip("what is wrong is the register's to say")
     if any(declared[each] == "unsupported" for each in FEATURES[feature]):
         with pytest.raises(Unsupported):
             check(name, "cross_entropy", "float64", -1, reduction, **FEATURES[feature])
@@ -198,6 +204,8 @@ def test_features_are_right_or_unsupported(name: str, feature: str, reduction: s
 def test_class_probabilities(name: str, axis: int, stated: dict[str, Any]) -> None:
     if profile(name)["features"]["probability_targets"] == "unsupported":
         pytest.skip("where the profile says that it takes none, it is not asked for any")
+    if not OTHERWISE.get(name, set()).isdisjoint({*stated, *(f"probability_targets {each}" for each in stated)}):
+        pytest.skip("what is wrong is the register's to say")
     if axis == 0 and "weight" in stated:
         stated = {"weight": WEIGHT[:2]}
     if any(profile(name)["features"][each] == "unsupported" for each in stated):
