@@ -91,6 +91,9 @@ def command(
     from conformance.worker.limits import Limits
 
     given = read_corpus(corpus) if corpus else Corpus()
+    if given.outdated:
+        left = f"{plural(given.outdated, 'recipe')} of {on_terminal(corpus)} left out: not of this version's space"
+        say(f"{left}; the file is written anew without them", err=True)
     folder = output or corpus or folder_of_now("fuzz-")
     require_folder_place(folder)
     (found,) = find_backends((spec,))

@@ -104,18 +104,23 @@ def read_corpus(folder: Path) -> Corpus:
     with disk_errors(file, "read"), contextlib.suppress(FileNotFoundError):
         file.lstat()
         lines = contents(file, MOST_READ).splitlines()
-    return Corpus(recipes=[*_recipes(file, lines)], entries=entries)
+    recipes = [*_recipes(file, lines)]
+    # Settled once more: whoever wrote them may have had other rules, or none.
+    current = [
+        msgspec.structs.replace(each, levels=settled(each.levels, each.extents))
+        for each in recipes
+        if _is_current(each)
+    ]
+    return Corpus(recipes=current, entries=entries, outdated=len(recipes) - len(current))
 
 
 def _recipes(file: Path, lines: Sequence[bytes]) -> Iterable[Recipe]:
     for number, line in enumerate(lines, 1):
         try:
-            recipe = msgspec.json.decode(line, type=Recipe)
+            yield msgspec.json.decode(line, type=Recipe)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             hint = "remove the line: the search writes the file anew"
             raise UsageError(f"not a recipe: {error}", place=Place(file, number), hint=hint) from None
-        if _is_current(recipe):  # and settled once more: whoever wrote it may have had other rules, or none
-            yield msgspec.structs.replace(recipe, levels=settled(recipe.levels, recipe.extents))
 
 
 def _is_current(recipe: Recipe) -> bool:

@@ -48,10 +48,14 @@ _NUMBERS = ("logits", "offset", "special", "place", "labels", "ignored-share", "
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a search begins with: recipes that were near a bound or failed before, and cases of a person's own."""
+    """What a search begins with: recipes that were near a bound or failed before, and cases of a person's own.
+
+    ``outdated`` counts recipes that this version cannot draw: of another version's levels, or of no shape of theirs.
+    """
 
     recipes: Sequence[Recipe] = ()
     entries: Sequence[Entry] = ()
+    outdated: int = 0
 
 
 @dataclass

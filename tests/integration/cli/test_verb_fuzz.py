@@ -167,6 +167,17 @@ def test_what_cannot_be_searched(
     assert ran.code == code and ran.out == "" and words in ran.err and "Traceback" not in ran.err
 
 
+def test_recipes_of_another_version_are_left_out_aloud(conformance: Run, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus" / "corpus.jsonl"
+    options = ("fuzz", "-b", "numpy", "--seed", 5, "--corpus", "corpus", "-q")
+    assert "left out" not in conformance(*options, "--cases", 12).err
+    kept = corpus.read_text(encoding="utf-8")
+    assert kept.count('"dtype":"') > 0
+    write(corpus, kept.replace('"dtype":"', '"dtype":"former-', 1))
+    ran = conformance(*options, "--cases", 1)
+    assert ran.code == 0 and "1 recipe of corpus left out" in ran.err
+
+
 def test_a_seed_is_drawn_and_said(conformance: Run) -> None:
     seeds = [conformance("fuzz", "-b", "numpy", "--cases", 1, "--format", "json", "-q").json["seed"] for _ in range(2)]
     assert seeds[0] != seeds[1]
