@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from conformance.model.wording import message, statement
 from conformance.profiles.profile import Defect
 from conformance.reports.columns import Column
-from conformance.reports.relations import Relations
+from conformance.reports.relations import LOST, Relations
 
-__all__ = ["Alarm", "Named", "Registered", "alarms", "deviations", "known", "refusals"]
+__all__ = ["Alarm", "Named", "Registered", "alarms", "deviations", "known", "left_out", "refusals"]
 
 #: Cases that are named for one entry or reason.
 MOST = 12
 #: Failures that a page lists.
 LISTED = 400
+REFUSED = "verdict in ('unsupported', 'not run')"
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,10 @@ def alarms(relations: Relations) -> dict[Column, tuple[list[Alarm], int]]:
     return result
 
 
-def refusals(relations: Relations) -> dict[Column, Counter[str]]:
-    """Why checks were not made, and how many."""
+def refusals(relations: Relations, where: str = REFUSED) -> dict[Column, Counter[str]]:
+    """Why checks were not made, and how many; of those ``where`` a condition holds."""
     rows = relations.query(
-        """select col, min(seq), count(*) from outcomes where verdict in ('unsupported', 'not run')
+        f"""select col, min(seq), count(*) from outcomes where {where}
         group by col, verdict, reason, detail, error::varchar, expected::varchar order by all"""
     )
     firsts = relations.at(seq for _, seq, _ in rows)
@@ -127,3 +128,8 @@ def refusals(relations: Relations) -> dict[Column, Counter[str]]:
         first = firsts[seq]
         found[relations.columns[col]][statement(first) or first.verdict] += count
     return found
+
+
+def left_out(relations: Relations) -> dict[Column, Counter[str]]:
+    """Why checks were not run, and how many, but for those that were not reached since a process had died."""
+    return refusals(relations, f"verdict = 'not run' and not {LOST}")

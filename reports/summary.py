@@ -10,6 +10,7 @@ from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE, VERDICTS
 from conformance.model.wording import message
 from conformance.reports.columns import Column, environment
+from conformance.reports.defects import left_out
 from conformance.reports.escape import escape
 from conformance.reports.matrix import Matrix, died, unreached
 from conformance.reports.relations import Relations
@@ -24,6 +25,8 @@ __all__ = ["summary_text", "write_summary"]
 
 #: Findings of one verdict that are listed.
 LIMIT = 400
+#: Reasons of one backend, for checks that were not run, that are listed.
+REASONS = 12
 _HEAD = (
     "backend", "case", "dtype", "op", "check", "class", "ulp", "error/bound", "observed", "expected", "finding",
     "source",
@@ -49,6 +52,7 @@ def summary_text(relations: Relations, counted: Matrix) -> str:
     matrix = semantics(relations)
     if any(cell.observed for row in matrix.rows for cell in row.cells.values()):
         lines += ["", "## Semantics", "", *semantics_lines(matrix, links=False)]
+    lines += _left_out(relations)
     for verdict in NOTABLE:
         total = counted.count([verdict])
         if total:
@@ -77,6 +81,20 @@ def _about(run: Run) -> list[str]:
             lines += ["", f"{escape(name)}: {ended[name]}."]
         if record.error:
             lines += ["", f"**{escape(name)} {record.stopped}**: {escape(record.error)}"]
+    return lines
+
+
+def _left_out(relations: Relations) -> list[str]:
+    """Why checks were not run, by backend: the commonest reasons of each."""
+    found = left_out(relations)
+    rows = [
+        [column.label, said, str(count)] for column, why in found.items() for said, count in why.most_common(REASONS)
+    ]
+    if not rows:
+        return []
+    lines = ["", "## Not run", "", *markdown(Table(("backend", "reason", "checks"), rows))]
+    if any(len(why) > REASONS for why in found.values()):
+        lines += ["", f"Of each backend the {REASONS} commonest reasons; the others are in outcomes.jsonl."]
     return lines
 
 

@@ -14,6 +14,7 @@ from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message, named_cases
 from conformance.plain import command_line, json_text, lines_on_terminal, on_terminal, plural, say
 from conformance.reports.columns import Column
+from conformance.reports.defects import left_out
 from conformance.reports.matrix import Matrix, died, matrix, unreached
 from conformance.reports.merge import Merged
 from conformance.reports.render import STYLES, fits, rich_table
@@ -120,6 +121,13 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
             say(f"\n{on_terminal(column.label)}, {on_terminal(column.executed)}")
     for name, said in unreached(merged.relations, counted):
         say(f"\n{on_terminal(name)}: {said}")
+    for column, why in left_out(merged.relations).items():
+        ((first, number),) = why.most_common(1)
+        share = f"{number:,} of them: " if len(why) > 1 else ""
+        rest = "; the summary has the others' reasons" if len(why) > 1 else ""
+        say(
+            f"\n{on_terminal(column.label)}: not run: {plural(why.total(), 'check')}; {share}{on_terminal(first)}{rest}"
+        )
     for name, stopped, error in merged.stopped:  # the reason, and the hint below it
         say(f"\n{on_terminal(name)} {stopped}: {error}")
     return summary
