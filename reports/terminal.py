@@ -123,11 +123,10 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
         say(f"\n{on_terminal(name)}: {said}")
     for column, why in left_out(merged.relations).items():
         ((first, number),) = why.most_common(1)
-        share = f"{number:,} of them: " if len(why) > 1 else ""
-        rest = "; the summary has the others' reasons" if len(why) > 1 else ""
-        say(
-            f"\n{on_terminal(column.label)}: not run: {plural(why.total(), 'check')}; {share}{on_terminal(first)}{rest}"
-        )
+        said = f"{plural(why.total(), 'check')}; {on_terminal(first)}"
+        if len(why) > 1:
+            said += f" ({number:,} of them; the summary has the others' reasons)"
+        say(f"\n{on_terminal(column.label)}: not run: {said}")
     for name, stopped, error in merged.stopped:  # the reason, and the hint below it
         say(f"\n{on_terminal(name)} {stopped}: {error}")
     return summary
