@@ -113,7 +113,7 @@ _SENTENCES: dict[Reason, str] = {
     "unsupported": "{error}{excused}",
     "mode-not-used": "the call was to run compiled, and ran as plain Python",
     "unreproduced": "not again when its calls were made one by one: {error}",
-    "not-again": "the {detail} went wrong in a process that had answered other calls, and not in one of its own{shown}",
+    "not-again": "the check {detail} failed after other calls in the same process, and not in a fresh process{shown}",
     "left-damage": "{detail} goes wrong after this call, and not by itself{shown}",
     "left-changed": "the call left the process's global state changed: {detail}",
     "transformed-failed": "the transformed call failed: {error}",

@@ -100,7 +100,7 @@ def test_what_does_not_come_again_and_is_owed_to_no_single_call_is_a_verdict(tmp
     )
     (lost,) = wrong(outcomes)
     assert (lost["check"], lost["verdict"], lost["reason"]) == ("process", "unreproduced", "not-again") and code == 1
-    assert lost["detail"] == "value" and "and not in one of its own" in " ".join(shown.split())
+    assert lost["detail"] == "value" and "and not in a fresh process" in " ".join(shown.split())
 
 
 COUNTED = "with Path(__file__).with_suffix('.calls').open('a') as calls: calls.write(f'{os.getpid()}\\n')"

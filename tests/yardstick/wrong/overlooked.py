@@ -112,7 +112,7 @@ class OneClassIsCertain(Kernel):
 
 
 class TwoClassesAreNumbers(Kernel):
-    """Two classes in a batch of more than four are a sigmoid of their difference, and NaN is no difference."""
+    """Two classes in a batch of more than four are a sigmoid of their difference, of which NaN counts as 0."""
 
     def log_probabilities(self, x: Any) -> Any:
         if x.shape[1] != 2 or x.shape[0] <= 4:
