@@ -29,7 +29,7 @@ from conformance.reports.nightly.frameworks import read_frameworks
 from conformance.reports.semantics import semantics
 from conformance.reports.semantics_text import semantics_by_value
 from conformance.reports.versions import version_histories
-from conformance.reports.versions_text import histories_data, read_histories, versions_text
+from conformance.reports.versions_text import histories_data, read_histories, recorded, versions_text
 
 __all__ = ["SOURCE", "Report", "findings_text", "policies_text", "read_reports", "reported_text"]
 
@@ -175,14 +175,16 @@ def policies_text(merged: Merged) -> str:
 @click.command()
 @click.argument("page", type=click.Choice(["findings", "policies", "reported", "versions", "versions-data"]))
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]")
-def command(page: str, runs: tuple[Path, ...]) -> int:
+@click.option("--keep", is_flag=True, help="versions-data: leave what is recorded of other backends than the runs'.")
+def command(page: str, runs: tuple[Path, ...], keep: bool) -> int:
     """Print a page of docs, in Markdown; the policies, and the data of the versions, are those that the runs show."""
     if page in ("policies", "versions-data") and not runs:
         raise click.UsageError("name the runs that observed them")
     if page == "policies":
         sys.stdout.write(policies_text(merge(runs)))
     elif page == "versions-data":
-        sys.stdout.write(histories_data(version_histories(merge(runs).relations)))
+        kept = read_histories() if keep else []
+        sys.stdout.write(histories_data(recorded(version_histories(merge(runs).relations)), kept))
     elif page == "versions":
         sys.stdout.write(versions_text(read_histories(), read_frameworks()))
     elif page == "reported":

@@ -17,7 +17,15 @@ from conformance.reports.nightly.frameworks import Framework
 from conformance.reports.nightly.released import MOST
 from conformance.reports.versions import DefectHistory, VersionHistory, VersionShare
 
-__all__ = ["RECORDED", "RecordedDefect", "RecordedHistory", "histories_data", "read_histories", "versions_text"]
+__all__ = [
+    "RECORDED",
+    "RecordedDefect",
+    "RecordedHistory",
+    "histories_data",
+    "read_histories",
+    "recorded",
+    "versions_text",
+]
 
 RECORDED = DOCS / "versions.yaml"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -38,6 +46,9 @@ tox run -e versions                                             # which can be i
 python -m conformance.reports.documents versions-data results/versions/runs/* > docs/versions.yaml
 python -m conformance.reports.documents versions > docs/versions.md
 ```
+
+`versions-data --keep` leaves what is recorded of backends that the runs do not have, so that the
+versions of one framework can be asked alone: `tox run -e versions -- -b mlx`.
 """
 
 
@@ -64,21 +75,35 @@ class RecordedHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     defects: list[RecordedDefect]
 
 
-def histories_data(histories: Iterable[VersionHistory]) -> str:
-    """The histories as YAML; of a defect whose checks one version alone made, nothing is known."""
+def recorded(histories: Iterable[VersionHistory]) -> list[RecordedHistory]:
+    """What is recorded of the histories; of a defect whose checks one version alone made, nothing is known."""
+    return [
+        RecordedHistory(
+            history.backend,
+            [*dict.fromkeys(column.id.version for column in history.columns)],
+            [_recorded(each) for each in history.defects if len(each.by_version) > 1],
+        )
+        for history in histories
+    ]
+
+
+def _recorded(defect: DefectHistory) -> RecordedDefect:
+    by_version = {name: (share.wrong, share.checks) for name, share in defect.by_version.items()}
+    return RecordedDefect(defect.name, defect.case, by_version, defect.registered)
+
+
+def histories_data(histories: Iterable[RecordedHistory], kept: Iterable[RecordedHistory] = ()) -> str:
+    """The histories as YAML, and of those that are ``kept`` the backends which these do not have."""
     lines = ["# Defects by version. Made by `python -m conformance.reports.documents versions-data RUN...`."]
-    for history in sorted(histories, key=lambda each: each.backend):
-        versions = [*dict.fromkeys(column.id.version for column in history.columns)]
-        shown = [each for each in history.defects if len(each.by_version) > 1]
-        lines += [f"- backend: {json.dumps(history.backend)}", f"  versions: {json.dumps(versions)}"]
-        lines.append("  defects:" if shown else "  defects: []")
-        for each in shown:
-            by_version = ", ".join(
-                f"{json.dumps(name)}: [{share.wrong}, {share.checks}]" for name, share in each.by_version.items()
-            )
-            lines += [f"    - defect: {json.dumps(each.name)}", f"      case: {json.dumps(each.case)}"]
+    by_backend = {each.backend: each for each in (*kept, *histories)}
+    for history in sorted(by_backend.values(), key=lambda each: each.backend):
+        lines += [f"- backend: {json.dumps(history.backend)}", f"  versions: {json.dumps(history.versions)}"]
+        lines.append("  defects:" if history.defects else "  defects: []")
+        for each in history.defects:
+            shares = (f"{json.dumps(name)}: [{wrong}, {made}]" for name, (wrong, made) in each.by_version.items())
+            lines += [f"    - defect: {json.dumps(each.defect)}", f"      case: {json.dumps(each.case)}"]
             lines += [] if each.registered else ["      registered: false"]
-            lines.append(f"      by_version: {{{by_version}}}")
+            lines.append(f"      by_version: {{{', '.join(shares)}}}")
     return "\n".join(lines) + "\n"
 
 

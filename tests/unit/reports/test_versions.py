@@ -13,7 +13,14 @@ from conformance.model.outcome import DefectRef, ErrorFact
 from conformance.reports.merge import merge
 from conformance.reports.nightly.frameworks import Framework
 from conformance.reports.versions import VersionHistory, VersionShare, version_histories
-from conformance.reports.versions_text import histories_data, read_histories, versions_text
+from conformance.reports.versions_text import (
+    RecordedDefect,
+    RecordedHistory,
+    histories_data,
+    read_histories,
+    recorded,
+    versions_text,
+)
 from tests.support.outcomes import outcome, run
 
 KNOWN: dict[str, Any] = {"verdict": "known", "defect": DefectRef("shift", "not reported")}
@@ -84,19 +91,31 @@ def test_the_recorded_data_give_the_page(tmp_path: Path) -> None:
         ("0.9", {"far": KNOWN, "near": FAIL, "new": {"verdict": "unsupported"}}),
         ("0.10", {"far": {}, "near": FAIL, "new": FAIL | {"check": "gradient"}}),
     )
-    (tmp_path / "data.yaml").write_text(histories_data(found), encoding="utf-8")
-    (recorded,) = read_histories(tmp_path / "data.yaml")
-    assert (recorded.backend, recorded.versions) == ("one", ["0.9", "0.10"])
-    assert [each.history.repaired_in for each in recorded.defects] == ["0.10", ""]
+    (tmp_path / "data.yaml").write_text(histories_data(recorded(found)), encoding="utf-8")
+    (one,) = read_histories(tmp_path / "data.yaml")
+    assert (one.backend, one.versions) == ("one", ["0.9", "0.10"])
+    assert [each.history.repaired_in for each in one.defects] == ["0.10", ""]
     listed = {
-        "shown": Framework([recorded.backend], released=[[f"shown=={recorded.versions[0]}"], ["shown==99.1"]]),
+        "shown": Framework([one.backend], released=[[f"shown=={one.versions[0]}"], ["shown==99.1"]]),
         "unseen": Framework(["unseen"], released=[["unseen==7.1"]]),
     }
-    text = versions_text([recorded], listed)
+    text = versions_text([one], listed)
     assert "not run: shown (99.1), unseen (7.1)." in " ".join(text.split()) and "at most 3 of the cases" in text
     assert "| one | 2: 0.9 to 0.10 | 2 | 1 |  |" in text
     assert "| `shift` | 0.9 or before | 0.9 | 0.10 | 1 of 1 | right |" in text
     assert r"| cross\_entropy, value (`near`) | 0.9 or before | 0.10 |  | 1 of 1 | 1 of 1 |" in text
+
+
+def test_backends_that_are_kept_stay_as_they_are_recorded(tmp_path: Path) -> None:
+    former = [
+        RecordedHistory(
+            name, ["1", "2"], [RecordedDefect("shift", "far", {"1": (1, 1), "2": (1, 1)}, registered=False)]
+        )
+        for name in ("one", "other")
+    ]
+    found = _histories(tmp_path / "runs", ("0.9", {"far": KNOWN}), ("0.10", {"far": {}}))
+    (tmp_path / "data.yaml").write_text(histories_data(recorded(found), former), encoding="utf-8")
+    assert read_histories(tmp_path / "data.yaml") == [*recorded(found), former[1]]
 
 
 def test_data_of_another_form_are_an_error_that_names_the_file(tmp_path: Path) -> None:
