@@ -166,7 +166,6 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
         return _refused(problem, "target-shape", f"index targets of shape {targets.shape} for logits of shape {shape}")
     accepted = policies.target_dtypes
-    accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
     if targets.dtype.kind == "b" and "bool" in accepted:  # false and true are labels 0 and 1
         problem = replace(problem, targets=targets.astype(np.int64))
         targets = np.asarray(problem.targets)

@@ -175,7 +175,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Cancelling | dict[str, Cancelling], Policy(affects="question", result="gradient", aspect=DTYPE, sound=True)
     ] = "kept"
     target_dtypes: Annotated[
-        list[str] | dict[str, list[str]],
+        list[str],
         AcceptedDtypes(affects="question", aspect=TARGET_DTYPE, values=("accepted", "refused")),
     ] = []
     #: Invalid input that is taken: any result may come of it.

@@ -38,7 +38,8 @@ Affects = Literal["question", "answer", "intermediates", "transform"]
 class Aspect:
     """What a policy may have a value of its own for: what these are called, which there are, and that of a problem.
 
-    ``of`` is empty for a problem of which the policy says nothing.
+    ``names`` are the keys of a mapping of values, empty where a profile lists what is accepted instead. ``of`` is empty
+    for a problem of which the policy says nothing.
     """
 
     kind: str
@@ -99,8 +100,6 @@ class AcceptedDtypes(Policy):
 
     def chosen(self, value: Any, aspect: str) -> str:
         """Whether the dtype ``aspect`` is listed; the normative value where nothing is."""
-        if isinstance(value, Mapping):
-            value = sorted({name for names in value.values() for name in names})
         if not value:
             return self.normative(aspect)
         return "accepted" if aspect in value else "refused"
@@ -150,7 +149,7 @@ IGNORED = Aspect(
     ("non-negative", "negative"),
     lambda problem: "negative" if (problem.ignore_index or 0) < 0 else "non-negative",
 )
-TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
+TARGET_DTYPE = Aspect("dtype", (), lambda problem: str(_targets(problem).dtype.name))
 
 #: What makes an input invalid and has no policy of its own, by the words of ``Outcome.invalid``.
 AcceptedInput = Literal[
@@ -167,4 +166,4 @@ AcceptedInput = Literal[
 _ACCEPTABLE: tuple[str, ...] = get_args(AcceptedInput)
 
 
-INPUT = Aspect("kind of input", _ACCEPTABLE, lambda problem: problem.invalid if problem.invalid in _ACCEPTABLE else "")
+INPUT = Aspect("kind of input", (), lambda problem: problem.invalid if problem.invalid in _ACCEPTABLE else "")

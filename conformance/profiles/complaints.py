@@ -90,8 +90,9 @@ def _values(profile: Profile) -> Iterator[Complaint]:
         for key, value in _all_values(declared).items():
             path = ("policies", name, *key)
             aspect = POLICIES[name].aspect
-            if isinstance(value, dict) and aspect is None:
-                yield Complaint(path, "this policy has one value, and takes no mapping", _hint(name, ""))
+            if isinstance(value, dict) and not (aspect and aspect.names):
+                hint = f"{_hint(name, '')}; what differs by operation, dtype, mode or version goes into `exceptions`"
+                yield Complaint(path, "this policy has one value, and takes no mapping", hint)
                 continue
             if value != "unsupported" and not _fits(name, value):
                 entries = value.items() if isinstance(value, dict) else ()
@@ -176,7 +177,7 @@ def _hint(name: str, value: str) -> str:
     words = declarable(name)
     hint = f"{suggestion(value, words)}one of {', '.join([*words, 'unsupported'])}"
     aspect = POLICIES[name].aspect
-    return f"{hint}, or a mapping to them from {', '.join(aspect.names)}" if aspect is not None else hint
+    return f"{hint}, or a mapping to them from {', '.join(aspect.names)}" if aspect and aspect.names else hint
 
 
 def _classes(profile: Profile) -> Iterator[Complaint]:

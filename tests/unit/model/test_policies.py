@@ -78,7 +78,6 @@ def test_another_value_for_one_operation_leaves_that_of_all_others() -> None:
         ([], "int32", "accepted"),
         ([], "float32", "refused"),
         (["int64"], "int32", "refused"),
-        ({"nll_loss": ["int64"], "cross_entropy": ["int32"]}, "int32", "accepted"),
     ],
 )
 def test_dtypes_of_targets_are_accepted_or_refused(declared: Any, dtype: str, chosen: str) -> None:
