@@ -1,7 +1,8 @@
 """The history of defects over the versions of a framework: which show each one, and which release repaired it.
 
 Runs of several versions stand beside each other in one report. What shows in any of them is a row; whether another
-version shows it is read from the same checks, so that a register that names versions hides nothing.
+version shows it is read from the same checks, so that a register that names versions hides nothing. A check that is
+wrong in a version by another entry says nothing of this one there.
 """
 
 from __future__ import annotations
@@ -26,9 +27,8 @@ _UNKNOWN = "coalesce(error ->> 'type', '') in ('AttributeError', 'ImportError', 
 #: What a policy was observed as goes with the results that show it, which are judged themselves.
 _JUDGED = f"""(({_WRONG}) or verdict in ('pass', 'deviation')) and "check" <> 'policy' and not ({_RAISED})"""
 _KEY = '"case", dtype, layout, op, reduction, "check"'
-#: A defect by its entry in the register; what has none, by operation, check, and what was wrong about it.
-_NAME = """coalesce(max(defect ->> 'id'),
-    max_by(op || ', ' || "check" || coalesce(': ' || (error ->> 'type'), ''), seq))"""
+#: What has no entry in the register, by operation, check, and what was wrong about it.
+_NAME = """max_by(op || ', ' || "check" || coalesce(': ' || (error ->> 'type'), ''), seq)"""
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,14 @@ def _defects(relations: Relations, columns: Sequence[Column]) -> tuple[DefectHis
         judged as (select * from outcomes where col in ({places}) and {_JUDGED} and not (
             verdict in ('pass', 'deviation') and ({_UNKNOWN}
                 or (col, {_SAID}) in (select (col, said) from lacking where said <> '')))),
-        shown as (select {_KEY}, {_NAME} as name, bool_or(defect is not null) as registered
-            from judged where {_WRONG} group by all)
+        shown as (
+            select distinct {_KEY}, defect ->> 'id' as name, true as registered
+            from judged where {_WRONG} and defect is not null
+            union all select {_KEY}, {_NAME}, false
+            from judged where {_WRONG} group by all having bool_and(defect is null))
         select name, bool_or(registered), min_by("case", seq), col, count(*), count(*) filter ({_WRONG}), min(seq)
-        from judged join shown using ({_KEY}) group by name, col order by min(min(seq)) over (partition by name), col"""
+        from judged join shown using ({_KEY}) where defect is null or defect ->> 'id' = name
+        group by name, col order by min(min(seq)) over (partition by name), col"""
     )
     version = {column.place: column.id.version for column in columns}
     order = {column.id.version: place for place, column in enumerate(columns)}

@@ -60,6 +60,17 @@ def test_an_entry_that_names_versions_does_not_hide_the_defect_in_others(tmp_pat
     assert shift.showing == ("1.0", "2.0") and shift.registered
 
 
+def test_a_check_that_is_wrong_by_another_entry_is_none_of_this_one(tmp_path: Path) -> None:
+    """A repaired defect is not shown by a version in which a second one makes the same check wrong."""
+    other = KNOWN | {"defect": DefectRef("other", "not reported")}
+    (found,) = _histories(tmp_path, ("1.0", {"far": KNOWN}), ("2.0", {"far": other}), ("3.0", {"far": {}}))
+    asked = {each.name: [*each.by_version] for each in found.defects}
+    assert asked == {"shift": ["1.0", "3.0"], "other": ["2.0", "3.0"]}
+    assert {each.name: (each.last, each.repaired_in) for each in found.defects} == {
+        "shift": ("1.0", "3.0"), "other": ("2.0", "3.0"),
+    }  # fmt: skip
+
+
 def test_a_call_that_raises_without_an_entry_may_be_one_that_the_version_does_not_offer(tmp_path: Path) -> None:
     raised = {"reason": "raised", "error": ErrorFact("ValueError", "a rank of 6")}
     old = {"far": FAIL | raised, "deep": KNOWN | raised, "near": FAIL}
