@@ -22,7 +22,16 @@ from conformance.profiles.profile import COMPOSED, DEFAULT, Defect
 from conformance.profiles.subject import Subject
 from conformance.profiles.versions import is_range, is_within
 
-__all__ = ["PLAIN", "Evidence", "MemoryErrors", "apply_register", "entries_for", "errors_of_parts", "is_of_part"]
+__all__ = [
+    "PLAIN",
+    "Evidence",
+    "MemoryErrors",
+    "apply_register",
+    "entries_due",
+    "entries_for",
+    "errors_of_parts",
+    "is_of_part",
+]
 
 #: The checks of a call that is not transformed: what came of it, or that it was refused.
 PLAIN = ("value", "error")
@@ -36,6 +45,15 @@ def entries_for(subject: Subject) -> tuple[Defect, ...]:
     Raises UsageError for an entry whose versions are not a specifier.
     """
     return tuple(entry for entry in subject.profile.known if _applies(entry, subject))
+
+
+def entries_due(subject: Subject) -> tuple[Defect, ...]:
+    """Those of them that must show: on another device than the processor, the ones whose ``modes`` name that device.
+
+    The others were seen on the processor, and may or may not be there elsewhere.
+    """
+    device = subject.id.device
+    return tuple(each for each in entries_for(subject) if device in ("", "cpu") or device in each.modes)
 
 
 def errors_of_parts(subject: Subject) -> tuple[Defect, ...]:

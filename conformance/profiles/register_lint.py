@@ -24,6 +24,10 @@ __all__ = ["complaints_of_register"]
 #: What an entry of the register may be about.
 _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"))
 _TITLE = 100  # characters
+#: What a defect may make of a check: what else came of it is not about the framework.
+_VERDICTS = ("fail", "crash", "timeout")
+#: Times the bound, of an entry that is about every case and says no more of what is seen.
+_MOST_OF_ALL_CASES = 1e6
 #: What is not known of a call that gave a result in place of an error.
 _NOT_OF_A_MISSING_ERROR = ("reached", "right_in", "at_most", "message")
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
@@ -43,6 +47,7 @@ def complaints_of_register(
         yield from _title(path, entry)
         yield from unknown_names((*path, "checks"), entry.checks, _CHECKS, "check")
         yield from unknown_names((*path, "ops"), entry.ops, OPERATIONS, "operation")
+        yield from unknown_names((*path, "verdicts"), entry.verdicts, _VERDICTS, "verdict of a defect")
         yield from unknown_names((*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
         if variants is not None:
             for key, options in (("modes", entry.modes), ("without", entry.without)):
@@ -101,7 +106,7 @@ def _can_show(entry: Defect, case: Case) -> bool:
 
 
 def _narrow(path: NodePath, entry: Defect, profile: Profile) -> Iterator[Complaint]:
-    """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
+    """An entry must say what is seen, and more closely than by any size where it is about every case."""
     result_comes = "error" in entry.checks and "fail" in entry.verdicts
     for key in _NOT_OF_A_MISSING_ERROR if result_comes else ():
         if getattr(entry, key):
@@ -123,6 +128,10 @@ def _narrow(path: NodePath, entry: Defect, profile: Profile) -> Iterator[Complai
     if entry.at_most is not None and not isfinite(entry.at_most):
         hint = "write the largest error over bound that was seen, or `observed`"
         yield Complaint((*path, "at_most"), f"entry '{entry.id}' describes a result that is wrong by any size", hint)
+    said = entry.observed or entry.right_in or entry.message.strip() or (entry.reached and "F" not in entry.reached)
+    if any({*pattern} <= {*"*"} for pattern in entry.cases) and not said and (entry.at_most or 0) > _MOST_OF_ALL_CASES:
+        hint = f"name the cases, or say what is seen: above {_MOST_OF_ALL_CASES:g} times the bound is any wrong number"
+        yield Complaint((*path, "at_most"), f"entry '{entry.id}' describes any wrong result of every case", hint)
     if entry.invalid and not result_comes:
         yield Complaint((*path, "invalid"), "'invalid' is of the check `error` alone", "remove it")
     narrower = {name for dtype in entry.dtypes or DTYPES for name in NARROWER.get(dtype, ())}

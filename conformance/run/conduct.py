@@ -14,7 +14,7 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome, UnitKey
 from conformance.model.records import WorkerRecord, encode_record
 from conformance.plain import plain
-from conformance.profiles.register import Evidence, entries_for
+from conformance.profiles.register import Evidence, entries_due, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.executors import Executor
 from conformance.run.plan import Plan
@@ -125,7 +125,7 @@ class Conductor:
         self._records[name] = record
         self.listener.started(name, record)
         self.counts[name] = Counter()
-        evidence = self._evidence[name] = Evidence(entries)
+        evidence = self._evidence[name] = Evidence(entries_due(subject))
         if self.whole and self.done:
             for each in self.recorded():
                 if each.backend == name and each.op not in subject.overridden:

@@ -14,7 +14,7 @@ from conformance.model.errors import BackendUnavailable
 from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.records import Costs, Record, encode_record
 from conformance.model.verdicts import NONCONFORMING
-from conformance.profiles.register import Evidence, entries_for
+from conformance.profiles.register import Evidence, entries_due
 from conformance.run.costs import shared_out
 from conformance.run.judged import Judged, OpenBackend, open_backend
 from conformance.run.tasks import Done, Task, Terms, Unavailable
@@ -52,7 +52,7 @@ class TaskRunner:
         deaths, restarts = (now - then for now, then in zip((backend.deaths, backend.restarts), before, strict=True))
         spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=deaths, restarts=restarts, mode=_mode(judged))
         records: list[Record] = [spent_on, *outcomes] if outcomes else []
-        evidence = Evidence(entries_for(subject))
+        evidence = Evidence(entries_due(subject))
         for each in outcomes:
             if each.op not in subject.overridden:
                 evidence.add(each)

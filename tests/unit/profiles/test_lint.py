@@ -44,6 +44,12 @@ def test_a_narrow_entry_that_meets_its_cases_is_accepted(tmp_path: Path) -> None
         ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
         ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
         ("reached: [C]", "at_most: .inf", "entry 'late' describes a result that is wrong by any size"),
+        ("ops: [softmax]", "verdicts: [fail, not run]", "there is no verdict of a defect 'not run'"),
+        (
+            "cases: [plain]\n    checks: [value]\n    ops: [softmax]\n    reached: [C]",
+            "cases: ['*']\n    checks: [value]\n    at_most: 1.0e+7",
+            "entry 'late' describes any wrong result of every case",
+        ),
         ("issue: not reported", "issue: somewhere", "'somewhere' is not an issue that can be followed"),
         ("title: The value is late", "", "entry 'late' has no title"),
         ("title: The value is late", f"title: {'late ' * 30}", "the title of entry 'late' is too long"),

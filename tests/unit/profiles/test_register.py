@@ -16,7 +16,7 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
-from conformance.profiles.register import Evidence, apply_register, entries_for, errors_of_parts
+from conformance.profiles.register import Evidence, apply_register, entries_due, entries_for, errors_of_parts
 from conformance.profiles.subject import Subject
 
 ENTRY = Defect(
@@ -246,3 +246,11 @@ def test_the_order_of_units_makes_no_difference(outcomes: list[Outcome], chance:
     assert stale_entries(ENTRIES, one) == stale_entries(ENTRIES, two)
     chance.shuffle(one)
     assert stale_entries(ENTRIES, one) == stale_entries(ENTRIES, two)
+
+
+@pytest.mark.parametrize(("device", "due"), [("cpu", ["late-shift", "here"]), ("cuda", ["there"])])
+def test_on_another_device_only_what_was_seen_there_is_due(device: str, due: list[str]) -> None:
+    named = [msgspec.structs.replace(ENTRY, id=name, modes=[on]) for name, on in (("here", "cpu"), ("there", "cuda"))]
+    made = BackendId(name="b", framework="b", version="1.0", device=device, execution="eager")
+    subject = Subject("b", made, Profile(backend="b", known=[ENTRY, *named]))
+    assert [each.id for each in entries_due(subject)] == due
