@@ -7,8 +7,8 @@ is a network. OUTPUT then has ``summary.md``, which names the machine, ``differs
 from the processor, the runs themselves and their pages.
 
 ``--device cpu`` goes the same way without a GPU. Exit codes: 0 all steps went to their end and nothing failed;
-1 something does not conform, or a step failed or had no time left; 2 wrong usage, or what was named is not there;
-4 there is no such device.
+1 something does not conform, a step failed or had no time left, or one of the frameworks sees no device; 2 wrong usage,
+or what was named is not there; 4 there is no such device.
 
 Only Python's own library is imported here: the rest comes with the wheels.
 """
@@ -36,6 +36,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NO_DEVICE = 4
 SECONDS = 480.0
+#: Shares of the whole time that the steps before leave for a step.
+KEPT = {"benchmark": 0.25, "pages": 0.1}
 #: What the machine has itself, or gets from what it has: too large to be carried, or built for its device.
 THERE = ("jax", "jaxlib", "ml_dtypes", "numpy", "pandas", "pytest", "pytest-benchmark", "scipy", "torch")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
@@ -141,11 +143,11 @@ def installed(wheels: Path, folder: Path) -> Path:
 def asked(chosen: argparse.Namespace) -> int:
     """Run the steps one after the other, within the time for all, and write what came of them."""
     last = time.monotonic() + chosen.seconds
-    output: Path = chosen.output
+    output: Path = chosen.output.resolve()  # the steps begin in the checkout
     output.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
     try:
-        paths = [str(ROOT), *([str(installed(chosen.wheels, output / "packages"))] if chosen.wheels else [])]
+        paths = [str(ROOT), *([str(installed(chosen.wheels.resolve(), output / "packages"))] if chosen.wheels else [])]
     except Failed as failed:
         print(failed, file=sys.stderr)
         return 1
@@ -159,6 +161,8 @@ def asked(chosen: argparse.Namespace) -> int:
             print(f"there is no CUDA device here: neither {' nor '.join(ASKED)} sees one", file=sys.stderr)
             print("  hint: --device cpu goes the same way on the processor", file=sys.stderr)
             return NO_DEVICE
+        for framework in names.keys() - {*found}:
+            print(f"{framework} is not asked: it is not installed, or sees no CUDA device", file=sys.stderr)
         word = ":cuda" if chosen.device == "cuda" else ""
         backends = [f"{each}{word}{mode and ':' + mode}" for each in found for mode in MODES[each]]
         if word:
@@ -178,9 +182,10 @@ def asked(chosen: argparse.Namespace) -> int:
     if "pages" not in chosen.without:
         steps.append(("pages", [*python, "report", str(conformance), "--output", str(output / "pages")]))
     rows = []
-    for name, command in steps:
+    for place, (name, command) in enumerate(steps):
         started = time.monotonic()
-        said = step(command, last - started, environment, output / f"{name}.log")
+        kept = chosen.seconds * sum(KEPT[later] for later, _ in steps[place + 1 :])
+        said = step(command, last - kept - started, environment, output / f"{name}.log")
         rows.append((name, said, time.monotonic() - started))
         print(f"{name}: {said}, {rows[-1][2]:.0f} s", flush=True)
     (output / "summary.md").write_text(summary(chosen.device, names, backends, rows), encoding="utf-8")
@@ -192,7 +197,7 @@ def asked(chosen: argparse.Namespace) -> int:
             print(failed, file=sys.stderr)
             return 1
         (output / "differs.md").write_text(text, encoding="utf-8")
-    return 0 if all(said == "exit code 0" for _, said, _ in rows) else 1
+    return 0 if all(names.values()) and all(said == "exit code 0" for _, said, _ in rows) else 1
 
 
 def devices() -> dict[str, str]:
@@ -320,7 +325,7 @@ def summary(device: str, names: dict[str, str], backends: Sequence[str], rows: S
     lines = [
         f"# {device}: {datetime.now(UTC).date().isoformat()}",
         "",
-        *(f"- {framework} sees: {name}" for framework, name in names.items() if name),
+        *(f"- {framework} sees: {name or 'no device, and is not asked'}" for framework, name in names.items()),
         f"- driver: {_driver()}" if device == "cuda" else "- no GPU was asked",
         f"- machine: {platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         f"- {platform.python_implementation()} {platform.python_version()}, {', '.join(versions)}",

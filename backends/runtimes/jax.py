@@ -69,6 +69,8 @@ class JaxRuntime(Runtime):
         if setup.cache is not None:
             os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(setup.cache / "jax"))
             os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        # By default a process takes three quarters of a GPU's memory when it begins, and several share the GPU.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
     def settings(self) -> dict[str, str]:
         place = self.device.place
