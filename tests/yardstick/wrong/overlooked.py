@@ -97,18 +97,18 @@ class NanCoefficientLeavesNothing(Kernel):
         return super().losses(ask, np.where(np.isnan(a) & np.isneginf(log_probabilities), 0, a), log_probabilities)
 
 
-class OneClassCostsNothing(Kernel):
+class OneClassOfManyCostsNothing(Kernel):
     """Of one class the log-probability is 0 in a batch of more than four, whatever the logits hold."""
 
     def log_probabilities(self, x: Any) -> Any:
         return np.zeros_like(x) if x.shape[1] == 1 and x.shape[0] > 4 else super().log_probabilities(x)
 
 
-class OneClassIsCertain(Kernel):
-    """Of one class the probability is 1 in a batch of more than 32, whatever the logits hold."""
+class OneClassOfManyIsCertain(Kernel):
+    """Of one class the probability is 1 in a batch of more than four, whatever the logits hold."""
 
     def probabilities(self, x: Any) -> Any:
-        return np.ones_like(x) if x.shape[1] == 1 and x.shape[0] > 32 else super().probabilities(x)
+        return np.ones_like(x) if x.shape[1] == 1 and x.shape[0] > 4 else super().probabilities(x)
 
 
 class TwoClassesAreNumbers(Kernel):
